@@ -1,0 +1,30 @@
+# Everything the project needs lives in .venv, which is made when it is missing.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: report test lint types lab clean
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable ".[test,dev]"
+	touch $@
+
+report: $(VENV)/.installed
+	$(BIN)/eks-audit report sample --out report
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+lab: $(VENV)/.installed
+	$(BIN)/eks-audit lab sample
+
+clean:
+	rm -rf $(VENV) report build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,132 @@
+"""Who made a request, what came of it, and on what grounds."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pandas as pd
+
+from eks_audit_nb.events import flatten, last_stages
+
+# The grammar of the annotation authorization.k8s.io/reason where an authorizer allowed a request.
+# Source: kubernetes plugin/pkg/auth/authorizer/rbac and rbac/validation; the EKS form from events of a cluster.
+_TEXT = r'"((?:\\.|[^"\\])*)"'
+_REASON = re.compile(
+    rf"(RBAC|EKS Access Policy): allowed by (ClusterRoleBinding|RoleBinding) {_TEXT} "
+    rf"of (ClusterRole|Role) {_TEXT} to (User|Group|ServiceAccount) {_TEXT}"
+)
+# What the node authorizer says when it refuses. Source: kubernetes plugin/pkg/auth/authorizer/node.
+_NODE = re.compile(r"no relationship found between node '|unknown node for user |can only (get|read|access|create|list) |node '")
+REASON_COLUMNS = (
+    # RBAC, EKS access policy, node authorizer, system:masters or node authorizer, no authorizer allowed it,
+    # refused before authorization, or another authorizer; the column `reason` keeps the words.
+    "grounds",
+    "binding_kind",
+    "binding",
+    "binding_namespace",
+    "role_kind",
+    "role",
+    "subject_kind",
+    "subject",
+)
+# responseStatus.message of a refusal by RBAC. Source: kubernetes apiserver responsewriters.ForbiddenMessage.
+_WANTED = re.compile(
+    r'cannot (?P<verb>\S+) (?:resource "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)"'
+    r'(?: in the namespace "(?P<namespace>[^"]*)"| at the cluster scope)?|path "(?P<path>[^"]*)")'
+)
+
+
+def attribute(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a request with who made it, what came of it and why.
+
+    Args:
+        frame: Rows with `@timestamp` and `@message`.
+
+    Returns:
+        The columns of `events.COLUMNS`, those of `REASON_COLUMNS`, `outcome` and `wanted`, in the order of time.
+    """
+    requests = last_stages(flatten(frame))
+    grounds = reasons(requests["decision"], requests["reason"])
+    return requests.join(grounds).assign(outcome=outcome(requests), wanted=wanted_permission(requests["message"]))
+
+
+def outcome(requests: pd.DataFrame) -> pd.Series:
+    """What came of each request, as text.
+
+    allowed, refused by authorization, refused by admission, impersonation refused, not authenticated, failed, or no
+    response recorded. A 403 with the decision "allow" was refused later, by admission; one without any decision was
+    refused before authorization, which is where impersonation is checked.
+    """
+    code, decision = requests["code"], requests["decision"]
+    is_403 = code.eq(403).fillna(False)
+    result = pd.Series("failed", index=requests.index, dtype="string")
+    result = result.mask(code.lt(400).fillna(False), "allowed")
+    result = result.mask(code.eq(401).fillna(False), "not authenticated")
+    result = result.mask(is_403 & decision.isna(), "impersonation refused")
+    result = result.mask(is_403 & decision.eq("allow").fillna(False), "refused by admission")
+    result = result.mask(is_403 & decision.eq("forbid").fillna(False), "refused by authorization")
+    return result.mask(code.isna(), "no response recorded")
+
+
+def reasons(decision: pd.Series, reason: pd.Series) -> pd.DataFrame:
+    """Take the authorizer's reason apart; the columns of `REASON_COLUMNS`, all text.
+
+    An allow without a reason is one by the group system:masters, which bypasses RBAC, or by the node authorizer. A
+    forbid without a reason says that no authorizer allowed it.
+    """
+    pairs = pd.DataFrame({"decision": decision, "reason": reason})
+    distinct = pairs.drop_duplicates()
+    taken_apart = pd.DataFrame(
+        [_reason(row.decision, row.reason) for row in distinct.itertuples()],
+        columns=list(REASON_COLUMNS),
+        index=distinct.index,
+        dtype="string",
+    )
+    key = ["decision", "reason"]
+    merged = pairs.merge(distinct.join(taken_apart), on=key, how="left")
+    return merged[list(REASON_COLUMNS)].set_index(pairs.index)
+
+
+def wanted_permission(message: pd.Series) -> pd.Series:
+    """The permission that a refusal's message names, such as "patch configmaps in kube-system"; missing elsewhere."""
+    texts = {text: _wanted(text) for text in message.dropna().unique()}
+    return message.map(texts, na_action="ignore").astype("string")
+
+
+def _reason(decision: object, reason: object) -> tuple[str | None, ...]:
+    empty = (None,) * (len(REASON_COLUMNS) - 1)
+    if pd.isna(decision):  # type: ignore[call-overload]
+        return ("refused before authorization", *empty)
+    if pd.isna(reason) or not reason:  # type: ignore[call-overload]
+        allowed = decision == "allow"
+        return ("system:masters or node authorizer" if allowed else "no authorizer allowed it", *empty)
+    found = _REASON.fullmatch(str(reason))
+    if not found:
+        return ("node authorizer" if _NODE.match(str(reason)) else "another authorizer", *empty)
+    mechanism, binding_kind, binding, role_kind, role, subject_kind, subject = found.groups()
+    binding, role, subject = (_unquoted(text) for text in (binding, role, subject))
+    namespace = None
+    if binding_kind == "RoleBinding":
+        binding, _, namespace = binding.rpartition("/")
+    grounds = "EKS access policy" if mechanism.startswith("EKS") else mechanism
+    return (grounds, binding_kind, binding, namespace, role_kind, role, subject_kind, subject)
+
+
+def _unquoted(text: str) -> str:
+    """Undo Go's %q, which for these names is JSON's quoting."""
+    try:
+        return str(json.loads(f'"{text}"'))
+    except ValueError:
+        return text
+
+
+def _wanted(text: str) -> str | None:
+    found = _WANTED.search(text)
+    if not found:
+        return None
+    if found["path"] is not None:
+        return f"{found['verb']} {found['path']}"
+    resource = f"{found['resource']}.{found['group']}" if found["group"] else found["resource"]
+    place = f"in {found['namespace']}" if found["namespace"] else "at the cluster scope"
+    return f"{found['verb']} {resource} {place}"

@@ -1,0 +1,58 @@
+"""The cluster's side: is audit logging on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from eks_audit_nb.errors import CloudWatchError
+
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+
+
+@dataclass(frozen=True)
+class LoggingStatus:
+    """Which kinds of control plane logs a cluster sends to CloudWatch."""
+
+    cluster: str
+    enabled: tuple[str, ...]
+
+    @property
+    def is_audit_on(self) -> bool:
+        """Whether audit events are sent."""
+        return "audit" in self.enabled
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The kinds that are off."""
+        return tuple(kind for kind in LOG_TYPES if kind not in self.enabled)
+
+    def __str__(self) -> str:
+        if self.is_audit_on:
+            others = f" Off: {', '.join(self.missing)}." if self.missing else ""
+            return f"Audit logging of {self.cluster} is on.{others}"
+        return (
+            f"AUDIT LOGGING OF {self.cluster} IS OFF: nothing that happens there is recorded. Switch it on with: "
+            f"aws eks update-cluster-config --name {self.cluster} "
+            """--logging '{"clusterLogging":[{"types":["audit","authenticator"],"enabled":true}]}'"""
+        )
+
+
+def logging_status(session: Any, cluster: str) -> LoggingStatus:
+    """Ask EKS which logs are on (eks:DescribeCluster).
+
+    Raises:
+        CloudWatchError: The cluster is not there, or the caller may not ask.
+    """
+    try:
+        described = session.client("eks").describe_cluster(name=cluster)["cluster"]
+    except ClientError as error:
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        advice = "The caller needs eks:DescribeCluster on it." if code == "AccessDeniedException" else ""
+        raise CloudWatchError(f"{code}: {message} {advice}".strip()) from None
+    except BotoCoreError as error:
+        raise CloudWatchError(f"EKS cannot be reached: {error}") from None
+    setups = described.get("logging", {}).get("clusterLogging", [])
+    return LoggingStatus(cluster, tuple(kind for setup in setups if setup.get("enabled") for kind in setup["types"]))

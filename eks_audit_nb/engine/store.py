@@ -1,0 +1,150 @@
+"""The events of one source in DuckDB, and how they are asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from eks_audit_nb.engine.compiler import compile_query
+from eks_audit_nb.engine.macros import MACROS
+from eks_audit_nb.errors import QueryError
+from eks_audit_nb.insights import regex, schema, tree
+from eks_audit_nb.window import Window
+
+# One row an event. `line` counts over all files; `document` is the message where it is JSON that can be taken apart,
+# NULL where it cannot.
+_EVENTS = """CREATE TABLE events (
+    line BIGINT, timestamp_ms BIGINT, ingestion_ms BIGINT, message VARCHAR, document VARCHAR,
+    log_stream VARCHAR, log VARCHAR, pointer VARCHAR, condition VARCHAR)"""
+_BATCH = 20_000
+
+# Nothing is downloaded, and no file is read through SQL.
+_CONFIG: dict[str, Any] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "enable_external_access": False,
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a log as it is stored; `condition` is "", "unreadable" or "truncated"."""
+
+    line: int
+    timestamp_ms: int
+    ingestion_ms: int
+    message: str
+    document: str | None
+    log_stream: str
+    log: str
+    pointer: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query gives: text by column (`None` where missing), the columns, and what was read for it."""
+
+    values: dict[str, list[str | None]]
+    columns: tuple[schema.Column, ...]
+    rows: int
+    events_scanned: int
+    bytes_scanned: int
+    unreadable: int
+    truncated: int
+    warnings: tuple[str, ...]
+
+
+class EventStore:
+    """A table of events that is filled once and then only read; usable from several threads."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._connection = duckdb.connect(":memory:", config=_CONFIG)
+        self._lock = threading.Lock()
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(_EVENTS)
+        self._fill(events)
+        for macro in MACROS:
+            self._connection.execute(macro)
+        self._connection.execute("SET lock_configuration = true")
+
+    def ask(self, query: tree.Query, window: Window | None) -> Answer:
+        """Answer a query over the events of a window; None means all of them.
+
+        Raises:
+            QueryError: The query asks for what the engine cannot answer.
+        """
+        self._check_patterns(query)
+        statement = compile_query(query, window)
+        with self._lock:
+            frame = self._connection.execute(statement.sql, statement.parameters).df()
+        scanned = self._scanned(window)
+        values = {
+            column.name: [None if pd.isna(value) else value for value in frame[f"o{index}"]]
+            for index, column in enumerate(statement.columns)
+        }
+        return Answer(values, statement.columns, len(frame), *scanned, statement.warnings)
+
+    def span(self) -> Window | None:
+        """From the first event to the last one; None without events."""
+        first, last = self._one("SELECT min(timestamp_ms), max(timestamp_ms) FROM events")
+        return None if first is None else Window(first, last)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        with self._lock:
+            self._connection.close()
+
+    def _fill(self, events: Iterable[Event]) -> None:
+        batch: list[Event] = []
+        for event in events:
+            batch.append(event)
+            if len(batch) >= _BATCH:
+                self._append(batch)
+                batch = []
+        if batch:
+            self._append(batch)
+
+    def _append(self, batch: list[Event]) -> None:
+        frame = pd.DataFrame(batch, dtype=object)
+        self._connection.register("batch", frame)
+        self._connection.execute("INSERT INTO events SELECT * FROM batch")
+        self._connection.unregister("batch")
+
+    def _scanned(self, window: Window | None) -> tuple[int, int, int, int]:
+        sql = """SELECT count(*), coalesce(sum(strlen(message)), 0), count(*) FILTER (WHERE condition = 'unreadable'),
+            count(*) FILTER (WHERE condition = 'truncated') FROM events"""
+        parameters = {}
+        if window is not None:
+            sql += " WHERE timestamp_ms BETWEEN $start AND $end"
+            parameters = {"start": window.start_ms, "end": window.end_ms}
+        events, size, unreadable, truncated = self._one(sql, parameters)
+        return int(events), int(size), int(unreadable), int(truncated)
+
+    def _check_patterns(self, query: tree.Query) -> None:
+        for node in query.walk():
+            if isinstance(node, tree.Regex):
+                try:
+                    self._one("SELECT regexp_matches('', $pattern)", {"pattern": regex.groups(node.pattern).pattern})
+                except duckdb.Error as error:
+                    raise QueryError(
+                        f"The regular expression is not valid: {_first_line(error)}",
+                        query.text,
+                        node.span.start,
+                        node.span.end,
+                        "RE2 syntax: no look-around and no back-references; a name is written (?<name>...).",
+                    ) from None
+
+    def _one(self, sql: str, parameters: dict[str, Any] | None = None) -> tuple[Any, ...]:
+        with self._lock:
+            row = self._connection.execute(sql, parameters or {}).fetchone()
+        return row or ()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].removeprefix("Invalid Input Error: ")

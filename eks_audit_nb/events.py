@@ -1,0 +1,169 @@
+"""Audit events as flat columns: one row an event, or one row a request.
+
+Field names: k8s.io/apiserver audit/v1 types. EKS's `user.extra` fields: aws-iam-authenticator.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+# Every column of `flatten`, in order, with its dtype.
+COLUMNS = {
+    "time": "datetime64[us, UTC]",  # when the event was written (the @timestamp)
+    "audit_id": "string",  # chosen by the client where it wants: not unique
+    "stage": "string",
+    "level": "string",
+    "verb": "string",
+    "code": "Int64",
+    "username": "string",
+    "groups": "string",  # joined by ", "
+    "arn": "string",  # the STS ARN with the session, put there by the authenticator
+    "canonical_arn": "string",  # the IAM role or user behind it
+    "session": "string",
+    "access_key": "string",
+    "credential_id": "string",
+    "source_ip": "string",  # the last of sourceIPs: the peer that the API server saw
+    "forwarded_ips": "string",  # the earlier ones: what the client claims
+    "user_agent": "string",  # what the client claims
+    "uri": "string",
+    "api_group": "string",
+    "resource": "string",  # with the subresource: pods/exec
+    "namespace": "string",
+    "name": "string",
+    "decision": "string",
+    "reason": "string",
+    "message": "string",  # responseStatus.message
+    "impersonated": "string",
+    "received": "datetime64[us, UTC]",
+    "is_truncated": "boolean",
+    "raw": "string",  # the event's text
+}
+
+_STAGES = {"RequestReceived": 0, "ResponseStarted": 1, "ResponseComplete": 2, "Panic": 3}
+# What can still be read from an event whose text is cut.
+_CUT_FIELDS = {
+    "audit_id": "auditID",
+    "stage": "stage",
+    "level": "level",
+    "verb": "verb",
+    "uri": "requestURI",
+    "username": "username",
+    "received": "requestReceivedTimestamp",
+}
+
+
+def flatten(frame: pd.DataFrame) -> pd.DataFrame:
+    """Take events apart: one row an event, in the frame's order.
+
+    Args:
+        frame: Rows with `@timestamp` and `@message`, as a query without `stats` gives them.
+
+    Returns:
+        The columns of `COLUMNS`. An event whose text is cut keeps what could be read of it and has `is_truncated` set.
+
+    Raises:
+        KeyError: The frame has no `@message`.
+    """
+    rows = [_row(text) for text in frame["@message"].fillna("")]
+    flat = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in ("time", "raw")], index=frame.index)
+    flat.insert(0, "time", frame["@timestamp"])
+    flat["raw"] = frame["@message"]
+    flat["received"] = pd.to_datetime(flat["received"], utc=True, format="ISO8601", errors="coerce")
+    return flat.astype(COLUMNS).reset_index(drop=True)
+
+
+def last_stages(events: pd.DataFrame) -> pd.DataFrame:
+    """One row a request: the last stage of each, in the order of time.
+
+    A watch, an exec or a TokenRequest leaves two or three events with one auditID. Clients choose the auditID, so what
+    tells requests apart is the auditID with the time of receipt, the URI and the user.
+    """
+    rank = events["stage"].map(_STAGES).fillna(-1)
+    ordered = events.assign(_rank=rank).sort_values(["time", "_rank"], kind="stable")
+    key = ["audit_id", "received", "uri", "verb", "username"]
+    # An event without an auditID cannot be told from another one, and is kept.
+    repeated = ordered.duplicated(key, keep="last") & ordered["audit_id"].notna()
+    return ordered[~repeated].drop(columns="_rank").reset_index(drop=True)
+
+
+def parse_event(text: str) -> dict[str, Any]:
+    """The event as a dictionary; empty where the text is not whole JSON."""
+    try:
+        event = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _row(text: str) -> dict[str, Any]:
+    event = parse_event(text)
+    if not event:
+        return _cut_row(text)
+    user = _mapping(event.get("user"))
+    extra = _mapping(user.get("extra"))
+    target = _mapping(event.get("objectRef"))
+    status = _mapping(event.get("responseStatus"))
+    annotations = _mapping(event.get("annotations"))
+    addresses = [str(address) for address in _list(event.get("sourceIPs"))]
+    resource, subresource = target.get("resource"), target.get("subresource")
+    return {
+        "audit_id": event.get("auditID"),
+        "stage": event.get("stage"),
+        "level": event.get("level"),
+        "verb": event.get("verb"),
+        "code": status.get("code") if isinstance(status.get("code"), int) else None,
+        "username": user.get("username"),
+        "groups": ", ".join(str(group) for group in _list(user.get("groups"))) or None,
+        "arn": _first(extra.get("arn")),
+        "canonical_arn": _first(extra.get("canonicalArn")),
+        "session": _first(extra.get("sessionName")),
+        "access_key": _first(extra.get("accessKeyId")),
+        "credential_id": _first(extra.get("authentication.kubernetes.io/credential-id")),
+        "source_ip": addresses[-1] if addresses else None,
+        "forwarded_ips": ", ".join(addresses[:-1]) or None,
+        "user_agent": event.get("userAgent"),
+        "uri": event.get("requestURI"),
+        "api_group": target.get("apiGroup"),
+        "resource": f"{resource}/{subresource}" if resource and subresource else resource,
+        "namespace": target.get("namespace"),
+        "name": target.get("name") or _created_name(event),
+        "decision": annotations.get("authorization.k8s.io/decision"),
+        "reason": annotations.get("authorization.k8s.io/reason"),
+        "message": status.get("message"),
+        "impersonated": _mapping(event.get("impersonatedUser")).get("username"),
+        "received": event.get("requestReceivedTimestamp"),
+        "is_truncated": annotations.get("audit.k8s.io/truncated") == "true",
+    }
+
+
+def _cut_row(text: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"is_truncated": True}
+    for column, key in _CUT_FIELDS.items():
+        # The envelope comes before the bodies, so the first occurrence is the event's own.
+        found = re.search(rf'"{key}"\s*:\s*"((?:\\.|[^"\\])*)"', text)
+        row[column] = found[1] if found else None
+    return row
+
+
+def _created_name(event: Mapping[str, Any]) -> str | None:
+    """The name that the server made up for a create with generateName."""
+    name = _mapping(_mapping(event.get("responseObject")).get("metadata")).get("name")
+    return name if isinstance(name, str) and event.get("verb") == "create" else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _first(value: object) -> str | None:
+    values = _list(value)
+    return str(values[0]) if values and values[0] != "" else None

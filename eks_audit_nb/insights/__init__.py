@@ -1,0 +1,26 @@
+"""CloudWatch Logs Insights QL: text to a typed tree, errors with position. Pure: no I/O, no DuckDB, no AWS.
+
+`parse(text)` gives a `tree.Query` or raises `QueryError` with the offset, the line and a hint. `columns(query)` tells
+the names and types of what the query returns, the same for every engine. `order.effective(query)` puts the commands
+into the order in which the service takes them and says what it had to move.
+
+What AWS does not document, and what is taken here instead (one place each):
+
+| point | choice | where |
+|---|---|---|
+| `limit` or `sort` before a filter or stats | rows are capped at the end, with a warning | `order` |
+| escapes in quoted text | backslash before a quote or a backslash; any other backslash stays | `parser` |
+| a `not` comparison on a missing field | true, as `!=` is known to be | `engine.expressions` |
+| default direction of `sort` | ascending | `parser` |
+| place of missing values in a sort | before all others when ascending, behind them when descending | `engine.compiler` |
+| ties, and rows without any sort | newest `@timestamp` first, then the later line first | `engine.compiler` |
+| which number a text is | decimal digits with an optional sign, fraction and exponent, within a double's range | `engine.macros` |
+| objects and arrays as a field | not a value, as only leaves are discovered | `engine.macros` |
+| several readings of a dotted name | nested keys first, then longer keys; the first that has a value | `engine.fields` |
+| `min` and `max` | over the values that are numbers | `functions` |
+"""
+
+from eks_audit_nb.insights.parser import parse
+from eks_audit_nb.insights.schema import Column, ColumnType, columns
+
+__all__ = ["Column", "ColumnType", "columns", "parse"]

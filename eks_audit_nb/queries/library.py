@@ -1,0 +1,170 @@
+"""Find a shipped query by name, and put values in the place of `{{placeholders}}`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from eks_audit_nb.errors import ParameterError, QueryError
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
+_PARAMETER = re.compile(r"parameter (?P<name>\w+): (?P<type>string|number|period|list) = (?P<default>\S+|\"[^\"]*\")(  (?P<help>.*))?")
+_PERIOD = re.compile(r"\d+(ms|s|m|h|d|w|mo|q|y)")
+
+
+@dataclass(frozen=True)
+class QueryParameter:
+    """One placeholder of a shipped query."""
+
+    name: str
+    type: str
+    default: object
+    help: str
+
+
+@dataclass(frozen=True)
+class ShippedQuery:
+    """A question that ships: its name, what it asks, where it comes from, and its Insights text."""
+
+    name: str
+    title: str
+    question: str
+    origin: str
+    parameters: tuple[QueryParameter, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A query ready to run; `name` is "" for a text of the user's own."""
+
+    text: str
+    name: str
+
+
+def list_queries() -> tuple[ShippedQuery, ...]:
+    """All shipped queries, by name."""
+    return tuple(_library().values())
+
+
+def load(name: str) -> ShippedQuery:
+    """The shipped query of that name.
+
+    Raises:
+        QueryError: There is none; the message names the nearest.
+    """
+    try:
+        return _library()[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, _library(), 1)
+        known = f"Did you mean {near[0]!r}? " if near else f"There are: {', '.join(_library())}. "
+        hint = f"{known}Or write Insights text, such as: fields @timestamp, verb | limit 20"
+        raise QueryError(f"There is no query named {name!r}", name, 0, len(name), hint) from None
+
+
+def prepare(query: str, parameters: Mapping[str, object]) -> Prepared:
+    """A name or a text, with its placeholders filled in.
+
+    Values become literals of the language: text is quoted, a number stands as it is, a list becomes ["a", "b"].
+
+    Raises:
+        QueryError: A single word that is no shipped query's name.
+        ParameterError: A parameter that the query does not have, or one that it needs and was not given.
+    """
+    if not re.fullmatch(r"\s*[\w-]+\s*", query):
+        return Prepared(_bind(query, parameters, f"the query {query.strip()[:40]!r}"), "")
+    shipped = load(query.strip())
+    values = {parameter.name: parameter.default for parameter in shipped.parameters}
+    kinds = {parameter.name: parameter.type for parameter in shipped.parameters}
+    _refuse_unknown(parameters, values, f"the query {shipped.name}")
+    for name, value in parameters.items():
+        values[name] = _coerced(name, value, kinds[name])
+    return Prepared(_bind(shipped.text, values, f"the query {shipped.name}"), shipped.name)
+
+
+class _Period(str):
+    """A span of time, which stands unquoted."""
+
+    __slots__ = ()
+
+
+def _bind(text: str, values: Mapping[str, object], what: str) -> str:
+    wanted = dict.fromkeys(_PLACEHOLDER.findall(text))
+    _refuse_unknown(values, wanted, what)
+    missing = [name for name in wanted if name not in values]
+    if missing:
+        raise ParameterError(f"{what} needs a value for {', '.join(missing)}. Give it with -p NAME VALUE.")
+    return _PLACEHOLDER.sub(lambda found: _literal(found[1], values[found[1]]), text)
+
+
+def _refuse_unknown(given: Mapping[str, object], known: Mapping[str, object], what: str) -> None:
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            has = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(known) or 'none'}."
+            raise ParameterError(f"{what} has no parameter {name!r}. {has}")
+
+
+def _coerced(name: str, value: object, kind: str) -> object:
+    if kind == "number" and isinstance(value, str):
+        try:
+            return float(value) if "." in value else int(value)
+        except ValueError:
+            raise ParameterError(f"The parameter {name} takes a number, not {value!r}.") from None
+    if kind == "period":
+        if not _PERIOD.fullmatch(str(value)):
+            raise ParameterError(f"The parameter {name} takes a period such as 5m (ms s m h d w mo q y), not {value!r}.")
+        return _Period(value)
+    if kind == "list" and isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _literal(name: str, value: object) -> str:
+    if isinstance(value, _Period):
+        return str(value)
+    if isinstance(value, bool) or value is None:
+        raise ParameterError(f"The parameter {name} takes text, a number or a list, not {value!r}.")
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple | set):
+        return "[" + ", ".join(_literal(name, each) for each in value) + "]"
+    return _quoted(name, str(value))
+
+
+def _quoted(name: str, value: str) -> str:
+    # How the service reads a backslash before a quote is not documented, so a value is never escaped that way.
+    for quote in ('"', "'"):
+        if quote not in value and not value.endswith("\\"):
+            return f"{quote}{value}{quote}"
+    raise ParameterError(
+        f"The parameter {name} holds both kinds of quotes or ends in a backslash: {value!r}. "
+        "Match a part of it with like instead."
+    )
+
+
+@cache
+def _library() -> dict[str, ShippedQuery]:
+    folder = files("eks_audit_nb.queries")
+    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".cwli"))
+    return {name[:-5]: _read(name[:-5], folder.joinpath(name).read_text(encoding="utf-8")) for name in found}
+
+
+def _read(name: str, content: str) -> ShippedQuery:
+    header, _, text = content.partition("\n\n")
+    title, *lines = (line.removeprefix("#").strip() for line in header.splitlines())
+    values: dict[str, str] = {}
+    parameters = []
+    for line in lines:
+        if found := _PARAMETER.fullmatch(line):
+            default = json.loads(found["default"]) if found["type"] != "period" else _Period(found["default"])
+            parameters.append(QueryParameter(found["name"], found["type"], default, found["help"] or ""))
+        else:
+            key, _, value = line.partition(": ")
+            values[key] = value
+    return ShippedQuery(name, title, values["question"], values.get("origin", ""), tuple(parameters), text.strip() + "\n")

@@ -1,0 +1,155 @@
+"""What every source does, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
+
+from eks_audit_nb.window import Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# AWS's list price for Logs Insights in us-east-1, dollars for a gigabyte of log scanned.
+DOLLARS_PER_GIGABYTE = 0.005
+
+RESULT_MIMETYPE = "application/vnd.eks-audit.result+json"
+
+
+class Source(Protocol):
+    """Anything that answers Insights queries over audit events."""
+
+    @property
+    def name(self) -> str:
+        """What the user called it: "sample", a path, "cloudwatch:CLUSTER"."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a query is a request to AWS that costs money."""
+
+    def run(self, query: str, start: str = "", end: str = "", **parameters: object) -> Result:
+        """Answer a query: the name of one that ships, or any Insights text.
+
+        Args:
+            query: A name from `eks-audit queries`, or the text itself.
+            start: "", "-24h", ISO 8601 or "now". Empty means a file whole, a cluster's last 24 hours.
+            end: The same; empty means the last event of a file, now for a cluster.
+            **parameters: What the query's `{{placeholders}}` stand for.
+
+        Raises:
+            EksAuditError: A wrong text, window, parameter or source; the message says what to do.
+        """
+
+    def close(self) -> None:
+        """Let go of memory and connections."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What answering cost: events and bytes of uncompressed log that were read."""
+
+    events_scanned: int = 0
+    bytes_scanned: int = 0
+    events_matched: int | None = None
+
+    @property
+    def dollars(self) -> float:
+        """What CloudWatch Logs Insights charges for these bytes at the us-east-1 list price."""
+        return self.bytes_scanned / 1e9 * DOLLARS_PER_GIGABYTE
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A frame and everything needed to trust it.
+
+    Attributes:
+        frame: The rows, typed; see `frames.from_columns`.
+        query: The text as it ran, parameters filled in.
+        name: The query's name, "" for a text of the user's own.
+        source: What was asked.
+        window: Both ends inclusive; None for an empty source.
+        complete: False where rows of the window may be missing; `reasons` says why.
+        reasons: A sentence for each reason to doubt completeness.
+        notes: Warnings that do not make the result incomplete.
+        is_remote: Whether the bytes were paid for.
+        query_id: CloudWatch's id of the query, "" elsewhere.
+    """
+
+    frame: pd.DataFrame
+    query: str
+    source: str
+    window: Window | None
+    statistics: Statistics
+    name: str = ""
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    is_remote: bool = False
+    query_id: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether no row of the window can be missing."""
+        return not self.reasons
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def summary(self) -> dict[str, str]:
+        """What a reader has to know about the result, a line each."""
+        cost = f", ${self.statistics.dollars:.4f} at list price" if self.is_remote else ""
+        lines = {
+            "Source": self.source,
+            "Window": str(self.window) if self.window else "no events",
+            "Rows": f"{len(self.frame):,} of {self.statistics.events_scanned:,} events read",
+            "Scanned": f"{size_text(self.statistics.bytes_scanned)}{cost}",
+            "Complete": "yes" if self.complete else "NO. " + " ".join(self.reasons),
+        }
+        if self.notes:
+            lines["Notes"] = " ".join(self.notes)
+        if self.query_id:
+            lines["Query id"] = self.query_id
+        return lines
+
+    def record(self) -> dict[str, Any]:
+        """The summary for machines: what the report's index and manifest are made from."""
+        return {
+            "query": self.query,
+            "name": self.name,
+            "source": self.source,
+            "start": self.window.start.isoformat() if self.window else None,
+            "end": self.window.end.isoformat() if self.window else None,
+            "rows": len(self.frame),
+            "events_scanned": self.statistics.events_scanned,
+            "bytes_scanned": self.statistics.bytes_scanned,
+            "complete": self.complete,
+            "reasons": list(self.reasons),
+            "notes": list(self.notes),
+            "query_id": self.query_id,
+        }
+
+    def __repr__(self) -> str:
+        lines = [f"{name + ':':10} {value}" for name, value in self.summary().items()]
+        return "\n".join([*lines, "Query:", *(f"    {line}" for line in self.query.strip().splitlines())])
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        rows = "".join(
+            f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
+            for name, value in self.summary().items()
+        )
+        html = (
+            f'<table class="eks-audit-result"><caption>{escape(self.name or "Query")}</caption><tbody>{rows}</tbody>'
+            f"</table><details><summary>The query as it ran</summary><pre>{escape(self.query.strip())}</pre></details>"
+        )
+        return {"text/plain": repr(self), "text/html": html, RESULT_MIMETYPE: self.record()}
+
+
+def size_text(size: int) -> str:
+    """A number of bytes for people: 27.8 MB. Units are decimal, as AWS bills them."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
