@@ -91,6 +91,12 @@ def last_stages(events: pd.DataFrame) -> pd.DataFrame:
     return ordered[~repeated].drop(columns="_rank").reset_index(drop=True)
 
 
+def unescaped(text: pd.Series) -> pd.Series:
+    """Text that a query cut out of an event's JSON, with JSON's escapes undone."""
+    values = {value: _unescaped(value) for value in text.dropna().unique()}
+    return text.map(values, na_action="ignore").astype("string")
+
+
 def parse_event(text: str) -> dict[str, Any]:
     """The event as a dictionary; empty where the text is not whole JSON."""
     try:
@@ -139,6 +145,13 @@ def _row(text: str) -> dict[str, Any]:
         "received": event.get("requestReceivedTimestamp"),
         "is_truncated": annotations.get("audit.k8s.io/truncated") == "true",
     }
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return str(json.loads(f'"{text}"'))
+    except ValueError:
+        return text
 
 
 def _cut_row(text: str) -> dict[str, Any]:

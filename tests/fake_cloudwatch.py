@@ -152,7 +152,7 @@ def serve(service: FakeCloudWatch) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(payload)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Say nothing: the tests read `requests`."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

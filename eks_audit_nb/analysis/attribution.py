@@ -17,7 +17,9 @@ _REASON = re.compile(
     rf"of (ClusterRole|Role) {_TEXT} to (User|Group|ServiceAccount) {_TEXT}"
 )
 # What the node authorizer says when it refuses. Source: kubernetes plugin/pkg/auth/authorizer/node.
-_NODE = re.compile(r"no relationship found between node '|unknown node for user |can only (get|read|access|create|list) |node '")
+_NODE = re.compile(
+    r"no relationship found between node '|unknown node for user |can only (get|read|access|create|list) |node '"
+)
 REASON_COLUMNS = (
     # RBAC, EKS access policy, node authorizer, system:masters or node authorizer, no authorizer allowed it,
     # refused before authorization, or another authorizer; the column `reason` keeps the words.

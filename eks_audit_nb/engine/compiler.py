@@ -102,7 +102,8 @@ class _Chain:
                 self.query.text,
                 node.span.start,
                 node.span.end,
-                (f"Did you mean {near[0]!r}? " if near else "") + f"Behind stats only its own columns are left: {names}.",
+                (f"Did you mean {near[0]!r}? " if near else "")
+                + f"Behind stats only its own columns are left: {names}.",
             )
         if node.name in _SYSTEM_FIELDS:
             return _SYSTEM_FIELDS[node.name]
@@ -240,4 +241,3 @@ class _Chain:
         name = f"s{len(self._steps)}"
         self._steps.append(f"{name} AS ({sql})")
         self.relation = name
-

@@ -168,7 +168,9 @@ def _in(node: tree.In, scope: Scope) -> Value:
             case tree.Minus(operand=tree.Number(value=value)):
                 numbers.append(-value)
             case _:
-                raise _refusal(scope, member, "A list holds quoted text and numbers", 'As in verb in ["create", "get"].')
+                raise _refusal(
+                    scope, member, "A list holds quoted text and numbers", 'As in verb in ["create", "get"].'
+                )
     parts = []
     if words:
         parts.append(f"{text(operand)} IN ({', '.join(scope.bind(word) for word in words)})")
@@ -181,7 +183,7 @@ def _in(node: tree.In, scope: Scope) -> Value:
 def is_number(value: str) -> bool:
     """Whether a constant reads as a number, by the rule of the macro `number_of`."""
     body = value[1:] if value[:1] in ("+", "-") else value
-    if not body or not body[0] in "0123456789." or not body.isascii() or not set(body) <= set("0123456789.eE+-"):
+    if not body or body[0] not in "0123456789." or not body.isascii() or not set(body) <= set("0123456789.eE+-"):
         return False
     try:
         return abs(float(value)) < float("inf") and not body.endswith(".") and ".e" not in body.lower()

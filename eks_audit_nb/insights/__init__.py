@@ -9,14 +9,14 @@ What AWS does not document, and what is taken here instead (one place each):
 | point | choice | where |
 |---|---|---|
 | `limit` or `sort` before a filter or stats | rows are capped at the end, with a warning | `order` |
-| escapes in quoted text | backslash before a quote or a backslash; any other backslash stays | `parser` |
+| escapes in quoted text | a backslash before a quote or a backslash; others stay | `parser` |
 | a `not` comparison on a missing field | true, as `!=` is known to be | `engine.expressions` |
 | default direction of `sort` | ascending | `parser` |
-| place of missing values in a sort | before all others when ascending, behind them when descending | `engine.compiler` |
+| missing values in a sort | first when ascending, last when descending | `engine.compiler` |
 | ties, and rows without any sort | newest `@timestamp` first, then the later line first | `engine.compiler` |
-| which number a text is | decimal digits with an optional sign, fraction and exponent, within a double's range | `engine.macros` |
+| which texts are numbers | digits with a sign, fraction, exponent, in a double's range | `engine.macros` |
 | objects and arrays as a field | not a value, as only leaves are discovered | `engine.macros` |
-| several readings of a dotted name | nested keys first, then longer keys; the first that has a value | `engine.fields` |
+| several readings of a dotted name | the most nested one that has a value | `engine.fields` |
 | `min` and `max` | over the values that are numbers | `functions` |
 """
 

@@ -156,7 +156,9 @@ def check(query: tree.Query) -> None:
         for node in command.walk():
             if isinstance(node, tree.Call) and of(node).is_aggregate:
                 if id(node) not in inside and tree.label(query.source_of(node)) not in outputs:
-                    _refuse(query, node, f"{node.name}() is an aggregate", "Aggregates stand in `stats`, before its `by`.")
+                    _refuse(
+                        query, node, f"{node.name}() is an aggregate", "Aggregates stand in `stats`, before its `by`."
+                    )
                 if any(is_aggregate(argument) for argument in node.arguments):
                     _refuse(query, node, "An aggregate cannot hold another one", "Use a second `stats` command.")
         if isinstance(command, tree.Stats):

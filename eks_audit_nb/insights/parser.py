@@ -9,8 +9,8 @@ from importlib.resources import files
 from typing import Any
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, v_args
-from lark.tree import Meta
 from lark.exceptions import VisitError
+from lark.tree import Meta
 from lark.visitors import Transformer_NonRecursive
 
 from eks_audit_nb.errors import QueryError
@@ -273,11 +273,13 @@ def _unexpected_token(error: UnexpectedToken, text: str) -> QueryError:
     if token.type == "$END":
         return QueryError("The query ends too early", text, len(text.rstrip()), hint=_unfinished(text))
     start, end = _token_start(token), _token_end(token)
-    return QueryError(f"{str(token)!r} cannot stand here", text, start, end, _hint(text, start, str(token), error.accepts))
+    return QueryError(
+        f"{str(token)!r} cannot stand here", text, start, end, _hint(text, start, str(token), error.accepts)
+    )
 
 
 def _unexpected_character(error: UnexpectedCharacters, text: str) -> QueryError:
-    start = error.pos_in_stream
+    start = error.pos_in_stream or 0
     word = re.compile(r"[\w@.]+|.", re.DOTALL).match(text, start)
     shown = word[0] if word else text[start : start + 1]
     message = f"{shown!r} cannot stand here"
@@ -297,7 +299,7 @@ def _hint(text: str, start: int, found: str, expected: Any) -> str:
         "&": "Write `and`.",
         ">": "Write `!=` for unequal." if before.endswith("<") else "",
         "|": "Write `or`." if text.startswith("||", start) else "A command is missing or unfinished before this pipe.",
-        '"': "Close the text with the same quote; a quote inside it is written \\\".",
+        '"': 'Close the text with the same quote; a quote inside it is written \\".',
         "'": "Close the text with the same quote; a quote inside it is written \\'.",
         "`": "Close the name with a second backtick.",
         "{": "Give the parameter a value: {{name}} is a placeholder of a saved query.",
@@ -311,7 +313,8 @@ def _hint(text: str, start: int, found: str, expected: Any) -> str:
     if found.lower() in _COMMANDS:
         return "Put a `|` before this command."
     if "LIKE" in expected:
-        return f"Expected an operator, `and`, `or`, `as`, a comma or `|` after {before[-20:]!r}. " + (
+        return (
+            f"Expected an operator, `and`, `or`, `as`, a comma or `|` after {before[-20:]!r}. "
             "A name with other characters than letters, digits, @ and dots goes in backticks."
         )
     if found == ",":

@@ -75,7 +75,7 @@ class Number(Node):
 
 @dataclass(frozen=True)
 class Regex(Node):
-    """A regular expression, `\\/` unescaped."""
+    """A regular expression; a slash in it stands without its backslash."""
 
     pattern: str
 

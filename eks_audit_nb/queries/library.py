@@ -13,7 +13,9 @@ from importlib.resources import files
 from eks_audit_nb.errors import ParameterError, QueryError
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
-_PARAMETER = re.compile(r"parameter (?P<name>\w+): (?P<type>string|number|period|list) = (?P<default>\S+|\"[^\"]*\")(  (?P<help>.*))?")
+_PARAMETER = re.compile(
+    r"parameter (?P<name>\w+): (?P<type>string|number|period|list) = (?P<default>\S+|\"[^\"]*\")(  (?P<help>.*))?"
+)
 _PERIOD = re.compile(r"\d+(ms|s|m|h|d|w|mo|q|y)")
 
 
@@ -118,7 +120,9 @@ def _coerced(name: str, value: object, kind: str) -> object:
             raise ParameterError(f"The parameter {name} takes a number, not {value!r}.") from None
     if kind == "period":
         if not _PERIOD.fullmatch(str(value)):
-            raise ParameterError(f"The parameter {name} takes a period such as 5m (ms s m h d w mo q y), not {value!r}.")
+            raise ParameterError(
+                f"The parameter {name} takes a period such as 5m (ms s m h d w mo q y), not {value!r}."
+            )
         return _Period(value)
     if kind == "list" and isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
@@ -167,4 +171,6 @@ def _read(name: str, content: str) -> ShippedQuery:
         else:
             key, _, value = line.partition(": ")
             values[key] = value
-    return ShippedQuery(name, title, values["question"], values.get("origin", ""), tuple(parameters), text.strip() + "\n")
+    return ShippedQuery(
+        name, title, values["question"], values.get("origin", ""), tuple(parameters), text.strip() + "\n"
+    )

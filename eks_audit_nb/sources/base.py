@@ -11,6 +11,11 @@ from eks_audit_nb.window import Window
 if TYPE_CHECKING:
     import pandas as pd
 
+# The source that ships with the package.
+SAMPLE = "sample"
+# What the name of a cluster's log group begins with.
+CLOUDWATCH = "cloudwatch:"
+
 # AWS's list price for Logs Insights in us-east-1, dollars for a gigabyte of log scanned.
 DOLLARS_PER_GIGABYTE = 0.005
 
@@ -152,4 +157,3 @@ def size_text(size: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
-

@@ -1,4 +1,4 @@
-"""CloudWatch Logs Insights: a query is started, waited for, fetched page by page, and never taken for whole when it is not."""
+"""CloudWatch Logs Insights: a query is started, waited for, fetched page by page, and checked for being whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eks_audit_nb import frames
 from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
 from eks_audit_nb.insights import parse, schema, tree
 from eks_audit_nb.queries import prepare
-from eks_audit_nb.sources.base import Result, Statistics
+from eks_audit_nb.sources.base import CLOUDWATCH, Result, Statistics
 from eks_audit_nb.window import Window, parse_window
 
 # The most rows that one query can return, since 2026. A limit in the text is respected instead.
@@ -45,7 +45,7 @@ class CloudWatchSource:
         if not cluster:
             raise SourceError('The cluster has no name. Write "cloudwatch:CLUSTER".')
         self.cluster = cluster
-        self.name = f"cloudwatch:{cluster}"
+        self.name = f"{CLOUDWATCH}{cluster}"
         self.log_group = f"/aws/eks/{cluster}/cluster"
         self._session = session or boto3.Session()
         try:
@@ -195,7 +195,8 @@ def _explained(log_group: str, text: str = "") -> Iterator[None]:
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         if code == "MalformedQueryException" and text:
-            location = error.response.get("queryCompileError", {}).get("location", {})
+            details: dict[str, Any] = dict(error.response)
+            location = details.get("queryCompileError", {}).get("location", {})
             start = int(location.get("startCharOffset", 0))
             end = int(location.get("endCharOffset", start + 1))
             raise QueryError(f"CloudWatch refuses the query: {message}", text, start, end) from None
@@ -207,5 +208,3 @@ def _explained(log_group: str, text: str = "") -> Iterator[None]:
             "ThrottlingException": "The account's request rate is used up; try again in a minute.",
         }.get(code, "")
         raise CloudWatchError(f"{code}: {message} {advice}".strip()) from None
-
-

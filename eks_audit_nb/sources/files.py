@@ -8,11 +8,9 @@ from eks_audit_nb import frames
 from eks_audit_nb.engine.store import Answer, EventStore
 from eks_audit_nb.insights import parse
 from eks_audit_nb.queries import prepare
-from eks_audit_nb.sources.base import Result, Statistics
+from eks_audit_nb.sources.base import SAMPLE, Result, Statistics
 from eks_audit_nb.sources.lines import Tally, find_files, read_events
 from eks_audit_nb.window import Window, parse_window
-
-SAMPLE = "sample"
 
 
 class FileSource:
@@ -65,7 +63,8 @@ class FileSource:
             reasons.append(f"{answer.unreadable:,} lines of the window are no JSON; filters cannot see their fields.")
         if answer.truncated:
             reasons.append(f"{answer.truncated:,} events of the window were cut short when they were written.")
-        for name in self.tally.broken_files:
-            reasons.append(f"{name} ends in the middle of its compressed data; what follows is missing.")
+        reasons += [
+            f"{name} ends in the middle of its compressed data; what follows is missing."
+            for name in self.tally.broken_files
+        ]
         return tuple(reasons)
-

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO, cast
 
 from eks_audit_nb.engine.store import Event
 from eks_audit_nb.errors import SourceError
@@ -112,13 +112,13 @@ def _lines(path: Path, tally: Tally) -> Iterator[str]:
         with path.open("rb") as raw:
             compressed = raw.read(2) == _GZIP_MAGIC
             raw.seek(0)
-            stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if compressed else raw
+            stream: BinaryIO = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if compressed else raw
             yield from _decoded(stream, path, tally)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _decoded(stream: IO[bytes], path: Path, tally: Tally) -> Iterator[str]:
+def _decoded(stream: BinaryIO, path: Path, tally: Tally) -> Iterator[str]:
     first = True
     while True:
         try:

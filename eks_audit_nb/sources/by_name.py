@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from eks_audit_nb.errors import SourceError
-from eks_audit_nb.sources.base import Source
+from pathlib import Path
 
-CLOUDWATCH = "cloudwatch:"
+from eks_audit_nb.errors import SourceError
+from eks_audit_nb.sources.base import CLOUDWATCH, SAMPLE, Source
 
 
 def connect(source: str) -> Source:
@@ -27,3 +27,24 @@ def connect(source: str) -> Source:
     from eks_audit_nb.sources.files import FileSource
 
     return FileSource(source)
+
+
+def check_source(source: str) -> None:
+    """Refuse a source that cannot be there, before anything is started for it.
+
+    Raises:
+        SourceError: An empty name, or files that do not exist.
+    """
+    if not source.strip():
+        connect(source)
+    if source != SAMPLE and not source.startswith(CLOUDWATCH):
+        from eks_audit_nb.sources.lines import find_files
+
+        find_files(source)
+
+
+def absolute(source: str) -> str:
+    """The same source by a name that is right wherever a kernel starts."""
+    if source == SAMPLE or source.startswith(CLOUDWATCH):
+        return source
+    return str(Path(source).expanduser().absolute())

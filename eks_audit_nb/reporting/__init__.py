@@ -1,0 +1,20 @@
+"""From frames to something to read: sentences, tables, figures; and from notebooks to a folder of HTML reports."""
+
+from eks_audit_nb.reporting import sentences
+from eks_audit_nb.reporting.plots import activity_over_time, ranked
+from eks_audit_nb.reporting.provenance import provenance
+from eks_audit_nb.reporting.shown import figure, headline
+from eks_audit_nb.reporting.tables import DECISION, REQUEST, WHO, table
+
+__all__ = [
+    "DECISION",
+    "REQUEST",
+    "WHO",
+    "activity_over_time",
+    "figure",
+    "headline",
+    "provenance",
+    "ranked",
+    "sentences",
+    "table",
+]

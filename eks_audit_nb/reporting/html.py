@@ -1,0 +1,61 @@
+"""A notebook that has run, to one HTML file that loads nothing; and the index over a run's reports."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from jinja2 import Template
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from eks_audit_nb.reporting.run import Report
+
+_TEMPLATES = Path(str(files("eks_audit_nb.reporting"))) / "templates"
+_LINK_TO_NOTEBOOK = re.compile(r"(\]\((?:\./)?[\w.-]+)\.ipynb\)")
+
+
+def notebook_html(path: Path, title: str, footer: str) -> str:
+    """The report of an executed notebook: code hidden, alt text kept, no script and no outside address."""
+    from nbconvert import HTMLExporter
+
+    node = nbformat.read(path, as_version=4)
+    for cell in node.cells:
+        if cell.cell_type == "markdown":
+            # The notebooks link to each other; the reports do the same.
+            cell.source = _LINK_TO_NOTEBOOK.sub(r"\1.html)", cell.source)
+    exporter = HTMLExporter(
+        template_name="eks_audit",
+        extra_template_basedirs=[str(_TEMPLATES)],
+        exclude_input=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
+    resources = {"eks_audit": {"title": title, "footer": footer, "style": _style()}}
+    html, _ = exporter.from_notebook_node(node, resources=resources)
+    return str(html)
+
+
+def index_html(report: Report) -> str:
+    """The page that says what ran, what each notebook answers, and what went wrong."""
+    template = Template((_TEMPLATES / "index.html").read_text(encoding="utf-8"), autoescape=True)
+    return template.render(report=report, style=Markup(_style())) + "\n"  # noqa: S704  # the style sheet is ours
+
+
+def _style() -> str:
+    return (_TEMPLATES / "eks_audit" / "style.css").read_text(encoding="utf-8")
+
+
+def outputs(path: Path, mimetype: str) -> list[dict[str, Any]]:
+    """What an executed notebook put out in one of the package's own formats, in order."""
+    node = nbformat.read(path, as_version=4)
+    return [
+        output.data[mimetype]
+        for cell in node.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type in ("execute_result", "display_data") and mimetype in output.data
+    ]

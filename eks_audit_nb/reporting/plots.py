@@ -1,0 +1,115 @@
+"""Figures, each with the alt text that says the same in words. Colours differ in lightness too, and patterns help."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from eks_audit_nb.reporting.shown import Shown, figure
+
+# Okabe and Ito's palette: told apart with every kind of colour vision.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
+_HATCHES = ("", "///", "", "xx", "...", "", "")
+_OTHERS = "others"
+_BINS = ("1s", "10s", "1min", "5min", "15min", "1h", "6h", "1D", "7D")
+_MOST_BINS = 120
+_MOST_KINDS = 6
+
+
+def activity_over_time(rows: pd.DataFrame, by: str, title: str) -> Shown:
+    """Stacked bars of how many rows fall into each span of time, told apart by a column.
+
+    Args:
+        rows: Has `time` (tz-aware UTC) and the column `by`. The six most frequent kinds are shown, the rest as others.
+        by: The column whose values are told apart.
+        title: What is counted.
+    """
+    if rows.empty:
+        return _nothing(title)
+    width = _bin_width(rows["time"])
+    counts = counts_over_time(rows, by, width)
+    drawn = Figure(figsize=(9.5, 3.4))
+    axes = drawn.add_subplot()
+    days = pd.Timedelta(width) / pd.Timedelta("1D")
+    bottom = pd.Series(0.0, index=counts.index)
+    for index, kind in enumerate(counts.columns):
+        axes.bar(
+            pd.DatetimeIndex(counts.index).to_pydatetime(),
+            counts[kind].to_numpy(dtype=float),
+            width=days,
+            bottom=bottom.to_numpy(),
+            align="edge",
+            label=str(kind),
+            color=_COLOURS[index],
+            hatch=_HATCHES[index],
+            edgecolor="white",
+            linewidth=0.4,
+        )
+        bottom += counts[kind]
+    locator = AutoDateLocator(tz="UTC")
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))
+    axes.set_xlabel("Time (UTC)")
+    axes.set_ylabel(f"per {_spoken(width)}")
+    axes.set_title(title, loc="left")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    peak = counts.sum(axis=1)
+    totals = ", ".join(f"{kind} {int(total):,}" for kind, total in counts.sum().items())
+    alt = (
+        f"Stacked bars: {title} per {_spoken(width)}, {len(rows):,} in all. The most are {int(peak.max()):,} at "
+        f"{peak.idxmax():%Y-%m-%d %H:%M:%S} UTC. By {by}: {totals}."
+    )
+    return figure(drawn, alt)
+
+
+def counts_over_time(rows: pd.DataFrame, by: str, width: str) -> pd.DataFrame:
+    """How many rows fall into each span of time and kind; every span between the first and the last is there."""
+    kinds = rows[by].fillna("none").replace("", "none")
+    frequent = kinds.value_counts().index[:_MOST_KINDS]
+    kinds = kinds.where(kinds.isin(frequent), _OTHERS)
+    spans = rows["time"].dt.floor(width)
+    counts = pd.crosstab(spans, kinds)
+    every = pd.date_range(spans.min(), spans.max(), freq=width)
+    order = [kind for kind in [*frequent, _OTHERS] if kind in counts.columns]
+    return counts.reindex(every, fill_value=0)[order]
+
+
+def ranked(counts: pd.Series, title: str) -> Shown:
+    """Horizontal bars of counts by kind, the longest first; the twelve highest are shown."""
+    if counts.empty:
+        return _nothing(title)
+    top = counts.sort_values(ascending=False).head(12)
+    drawn = Figure(figsize=(9.5, 0.6 + 0.32 * len(top)))
+    axes = drawn.add_subplot()
+    bars = axes.barh([_shortened(kind) for kind in top.index][::-1], top.to_numpy(dtype=float)[::-1], color=_COLOURS[0])
+    axes.bar_label(bars, labels=[f"{int(value):,}" for value in top[::-1]], padding=3)
+    axes.set_title(title, loc="left")
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.xaxis.set_visible(False)
+    listed = ", ".join(f"{kind} {int(value):,}" for kind, value in top.items())
+    return figure(drawn, f"Bars: {title}. {listed}.")
+
+
+def _nothing(title: str) -> Shown:
+    drawn = Figure(figsize=(9.5, 1.0))
+    drawn.text(0.5, 0.5, f"{title}: nothing in the window", ha="center", va="center")
+    return figure(drawn, f"An empty figure: {title}: nothing in the window.")
+
+
+def _bin_width(times: pd.Series) -> str:
+    span = times.max() - times.min()
+    return next((width for width in _BINS if span / pd.Timedelta(width) <= _MOST_BINS), _BINS[-1])
+
+
+def _spoken(width: str) -> str:
+    return {"1s": "second", "10s": "10 seconds", "1min": "minute", "1h": "hour", "1D": "day", "7D": "week"}.get(
+        width, width.replace("min", " minutes").replace("h", " hours")
+    )
+
+
+def _shortened(kind: object) -> str:
+    # A dollar sign would start mathematics in matplotlib, and labels are text of the log.
+    text = str(kind).replace("$", r"\$")
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,205 @@
+"""Notebooks to a folder of reports: they run in parallel through papermill, and one that fails stops no other."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from eks_audit_nb.reporting.html import index_html, notebook_html, outputs
+from eks_audit_nb.reporting.notebooks import Notebook, refuse_unknown, typed_parameters
+from eks_audit_nb.reporting.shown import HEADLINE_MIMETYPE
+from eks_audit_nb.sources.base import RESULT_MIMETYPE
+from eks_audit_nb.sources.by_name import absolute
+
+DONE, ERROR, INCOMPLETE = 0, 1, 3
+
+
+@dataclass(frozen=True)
+class NotebookRun:
+    """What came of one notebook; `error` is "" where it ran to its end."""
+
+    notebook: Notebook
+    headline: str = ""
+    error: str = ""
+    results: tuple[dict[str, Any], ...] = ()
+    seconds: float = 0.0
+    has_html: bool = True
+
+    @property
+    def complete(self) -> bool:
+        """Whether it ran to its end and every result covers its window."""
+        return not self.error and all(result["complete"] for result in self.results)
+
+    @property
+    def doubts(self) -> str:
+        """Why rows may be missing."""
+        return " ".join(dict.fromkeys(reason for result in self.results for reason in result["reasons"]))
+
+    @property
+    def window_text(self) -> str:
+        """The window that was read, from the first result on."""
+        starts = [result["start"] for result in self.results if result["start"]]
+        ends = [result["end"] for result in self.results if result["end"]]
+        if not starts:
+            return "–"
+        return f"{_short(min(starts))} to {_short(max(ends))}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run of several notebooks over one source."""
+
+    source: str
+    start: str
+    end: str
+    parameters: dict[str, str]
+    made: datetime
+    version: str
+    runs: tuple[NotebookRun, ...] = field(default=())
+
+    @property
+    def window_text(self) -> str:
+        """The window as it was asked for."""
+        if not self.start and not self.end:
+            return "everything a file holds, a cluster's last 24 hours"
+        return f"{self.start or 'the beginning'} to {self.end or 'the end'}"
+
+    @property
+    def verdict(self) -> str:
+        """What the whole run came to, in a sentence."""
+        failed = sum(bool(run.error) for run in self.runs)
+        doubtful = sum(not run.error and not run.complete for run in self.runs)
+        text = f"{len(self.runs)} notebook{'s' if len(self.runs) != 1 else ''} ran"
+        text += f", {failed} failed" if failed else ", none failed"
+        if doubtful:
+            return f"{text}; {doubtful} may lack rows of the window, as the last column says."
+        return f"{text}; every answer that was given covers its whole window."
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a notebook failed, 3 where an answer is incomplete, 0 otherwise."""
+        if any(run.error for run in self.runs):
+            return ERROR
+        return DONE if all(run.complete for run in self.runs) else INCOMPLETE
+
+    def record(self) -> dict[str, Any]:
+        """The report for programs."""
+        return {
+            "source": self.source,
+            "start": self.start,
+            "end": self.end,
+            "parameters": self.parameters,
+            "made": self.made.isoformat(),
+            "version": self.version,
+            "exit_code": self.exit_code,
+            "notebooks": [
+                {
+                    "name": run.notebook.name,
+                    "title": run.notebook.title,
+                    "headline": run.headline,
+                    "error": run.error,
+                    "complete": run.complete,
+                    "seconds": round(run.seconds, 2),
+                    "results": list(run.results),
+                }
+                for run in self.runs
+            ],
+        }
+
+
+def run_report(
+    source: str,
+    notebooks: tuple[Notebook, ...],
+    out: Path,
+    *,
+    start: str = "",
+    end: str = "",
+    parameters: dict[str, str] | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Report:
+    """Run notebooks over a source and write their reports.
+
+    Args:
+        source: What `connect` takes.
+        notebooks: Which ones.
+        out: The folder for NAME.ipynb, NAME.html, index.html and report.json; made if it is not there.
+        start: What every notebook gets as its start.
+        end: The same for the end.
+        parameters: Further ones, by name, as text; each notebook gets those that it has.
+        workers: How many run at once; by default one a processor.
+        progress: Whether to show a bar on standard error.
+
+    Raises:
+        ParameterError: A parameter that no notebook has, or a text that is no value of its type.
+    """
+    from eks_audit_nb import __version__
+
+    given = dict(parameters or {})
+    refuse_unknown(notebooks, given)
+    shared = {"source": absolute(source), "start": start, "end": end}
+    prepared = [(notebook, typed_parameters(notebook, {**shared, **given})) for notebook in notebooks]
+    out.mkdir(parents=True, exist_ok=True)
+    made = datetime.now(UTC)
+    footer = f"Made {made:%Y-%m-%d %H:%M:%S} UTC by eks_audit_nb {__version__} from {source}."
+    with ThreadPoolExecutor(workers or min(len(notebooks), os.cpu_count() or 1)) as pool:
+        waiting = {pool.submit(_run, notebook, values, out, footer): notebook for notebook, values in prepared}
+        bar = tqdm(total=len(waiting), unit="notebook", disable=not progress)
+        runs: dict[Notebook, NotebookRun] = {}
+        with bar:
+            for future in as_completed(waiting):
+                runs[waiting[future]] = future.result()
+                bar.set_postfix_str(waiting[future].name)
+                bar.update()
+    ordered = tuple(runs[notebook] for notebook in notebooks)
+    report = Report(source, start, end, given, made, __version__, ordered)
+    (out / "index.html").write_text(index_html(report), encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(report.record(), indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _run(notebook: Notebook, values: dict[str, object], out: Path, footer: str) -> NotebookRun:
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    began = datetime.now(UTC)
+    target = out / f"{notebook.name}.ipynb"
+    error = ""
+    try:
+        papermill.execute_notebook(
+            notebook.path,
+            target,
+            parameters=values,
+            kernel_name="python3",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            # Without it every kernel warns on standard error; "ipc" would let parallel kernels meet on one socket.
+            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+        )
+    except PapermillExecutionError as failure:
+        error = f"{failure.ename}: {failure.evalue}"
+    except Exception as failure:  # noqa: BLE001  # a kernel that died or will not start must not stop the others
+        error = f"{type(failure).__name__}: {failure}"
+    if not target.exists():
+        return NotebookRun(notebook, error=error or "it left no output", has_html=False)
+    (out / f"{notebook.name}.html").write_text(notebook_html(target, notebook.title, footer), encoding="utf-8")
+    headlines = [each["headline"] for each in outputs(target, HEADLINE_MIMETYPE)]
+    return NotebookRun(
+        notebook,
+        headline=headlines[0] if headlines else "",
+        error=error,
+        results=tuple(outputs(target, RESULT_MIMETYPE)),
+        seconds=(datetime.now(UTC) - began).total_seconds(),
+    )
+
+
+def _short(instant: str) -> str:
+    return datetime.fromisoformat(instant).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,42 @@
+"""Things that show themselves in Jupyter and keep their meaning in a report: headlines, and figures with alt text."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+from html import escape
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEADLINE_MIMETYPE = "application/vnd.eks-audit.headline+json"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One output: the same thing in several formats, with metadata for some of them."""
+
+    formats: dict[str, Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return str(self.formats["text/plain"])
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.formats, self.metadata
+
+
+def headline(sentence: str) -> Shown:
+    """The notebook's answer in a sentence; the report's index shows it too."""
+    html = f'<p class="eks-audit-headline"><strong>{escape(sentence)}</strong></p>'
+    return Shown({"text/plain": sentence, "text/html": html, HEADLINE_MIMETYPE: {"headline": sentence}})
+
+
+def figure(drawn: Figure, alt: str) -> Shown:
+    """A figure as a PNG with the text that stands for it where it cannot be seen."""
+    buffer = BytesIO()
+    drawn.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+    png = b64encode(buffer.getvalue()).decode("ascii")
+    return Shown({"text/plain": alt, "image/png": png}, {"image/png": {"alt": alt}})
