@@ -14,7 +14,7 @@ report: $(VENV)/.installed
 	$(BIN)/eks-audit report sample --out report
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,8 @@ def logging_status(session: Any, cluster: str) -> LoggingStatus:
         CloudWatchError: The cluster is not there, or the caller may not ask.
     """
     try:
-        described = session.client("eks").describe_cluster(name=cluster)["cluster"]
+        with closing(session.client("eks")) as eks:
+            described = eks.describe_cluster(name=cluster)["cluster"]
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         advice = "The caller needs eks:DescribeCluster on it." if code == "AccessDeniedException" else ""

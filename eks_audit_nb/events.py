@@ -45,16 +45,15 @@ COLUMNS = {
 }
 
 _STAGES = {"RequestReceived": 0, "ResponseStarted": 1, "ResponseComplete": 2, "Panic": 3}
-# What can still be read from an event whose text is cut.
-_CUT_FIELDS = {
-    "audit_id": "auditID",
-    "stage": "stage",
-    "level": "level",
-    "verb": "verb",
-    "uri": "requestURI",
-    "username": "username",
-    "received": "requestReceivedTimestamp",
-}
+
+# Deeper than any object of Kubernetes. A refused patch is recorded as it came, so bodies can be made to break readers.
+_MAX_DEPTH = 64
+_MAX_DIGITS = 1000
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\],]', re.DOTALL)
+# An escape of JSON; the group holds one that is half of a pair of surrogates without the other half.
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
 
 
 def flatten(frame: pd.DataFrame) -> pd.DataFrame:
@@ -98,18 +97,52 @@ def unescaped(text: pd.Series) -> pd.Series:
 
 
 def parse_event(text: str) -> dict[str, Any]:
-    """The event as a dictionary; empty where the text is not whole JSON."""
+    """The event as a dictionary; empty where the text is not whole JSON.
+
+    What a client can send to break a reader does not hide the event: a lone surrogate becomes U+FFFD, and what is
+    nested deeper than 64 levels becomes null.
+    """
+    text = without_surrogates(text)
     try:
         event = json.loads(text)
-    except (ValueError, RecursionError):
+    except json.JSONDecodeError:
         return {}
+    except (ValueError, RecursionError):  # too many digits, too many levels
+        try:
+            event = json.loads(_shallow(text), parse_int=_integer)
+        except ValueError:
+            return {}
     return event if isinstance(event, dict) else {}
+
+
+def parse_cut_event(text: str) -> dict[str, Any]:
+    """What can be read of an event whose text is cut or broken: the fields before that place."""
+    text = _shallow(without_surrogates(text))
+    stop = len(text)
+    try:
+        json.loads(text, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        stop = error.pos
+    depth = end = 0
+    for found in _TOKEN.finditer(text, 0, stop):
+        depth += (found[0] in "{[") - (found[0] in "}]")
+        if found[0] == "," and depth == 1:
+            end = found.start()
+    return parse_event(text[:end] + "}")
+
+
+def without_surrogates(text: str) -> str:
+    """JSON text in which an escaped surrogate without its other half, which is no character, is U+FFFD."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
 
 
 def _row(text: str) -> dict[str, Any]:
     event = parse_event(text)
-    if not event:
-        return _cut_row(text)
+    is_cut = not event
+    if is_cut:
+        event = parse_cut_event(text)
     user = _mapping(event.get("user"))
     extra = _mapping(user.get("extra"))
     target = _mapping(event.get("objectRef"))
@@ -143,24 +176,37 @@ def _row(text: str) -> dict[str, Any]:
         "message": status.get("message"),
         "impersonated": _mapping(event.get("impersonatedUser")).get("username"),
         "received": event.get("requestReceivedTimestamp"),
-        "is_truncated": annotations.get("audit.k8s.io/truncated") == "true",
+        "is_truncated": is_cut or annotations.get("audit.k8s.io/truncated") == "true",
     }
 
 
 def _unescaped(text: str) -> str:
     try:
-        return str(json.loads(f'"{text}"'))
+        return str(json.loads(without_surrogates(f'"{text}"')))
     except ValueError:
         return text
 
 
-def _cut_row(text: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"is_truncated": True}
-    for column, key in _CUT_FIELDS.items():
-        # The envelope comes before the bodies, so the first occurrence is the event's own.
-        found = re.search(rf'"{key}"\s*:\s*"((?:\\.|[^"\\])*)"', text)
-        row[column] = found[1] if found else None
-    return row
+def _shallow(text: str) -> str:
+    """JSON text with null in the place of whatever is nested deeper than `_MAX_DEPTH`."""
+    kept: list[str] = []
+    depth = begin = 0
+    for found in _TOKEN.finditer(text):
+        if found[0] in "{[":
+            depth += 1
+            if depth == _MAX_DEPTH + 1:
+                kept.append(text[begin : found.start()])
+                begin = len(text)  # nothing more, unless it is closed again
+        elif found[0] in "}]":
+            if depth == _MAX_DEPTH + 1:
+                kept.append("null")
+                begin = found.end()
+            depth -= 1
+    return "".join([*kept, text[begin:]])
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _MAX_DIGITS else float(digits)
 
 
 def _created_name(event: Mapping[str, Any]) -> str | None:

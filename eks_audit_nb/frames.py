@@ -55,19 +55,29 @@ def from_rows(rows: Sequence[Sequence[Mapping[str, str]]], columns: Sequence[Col
     return from_columns(values, columns)
 
 
+def _numbers(text: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(text, errors="coerce").astype("Float64")
+    return numbers.where(numbers.abs() < float("inf"))
+
+
 _WORDS = {ColumnType.INTEGER: "whole number", ColumnType.NUMBER: "number", ColumnType.TIME: "time"}
 
 
 def _convert(text: pd.Series, kind: ColumnType) -> pd.Series:
     match kind:
         case ColumnType.TIME:
-            # `format="ISO8601"` takes both "2026-11-24 22:30:00.123" and "2026-11-24T22:30:00.123456Z".
-            times = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
-            return times.astype("datetime64[us, UTC]")
+            # `format="ISO8601"` takes both "2026-11-24 22:30:00.123" and "2026-11-24T22:30:00.123456Z", and words such
+            # as "now", which are no times here.
+            dated = text.where(text.str.match(r"\d{4}-\d{2}-\d{2}", na=False))
+            times = pd.to_datetime(dated, utc=True, format="ISO8601", errors="coerce").astype("datetime64[us, UTC]")
+            # How the service prints max(@timestamp) is not documented: milliseconds since 1970 are a time too.
+            since_1970 = pd.to_numeric(text.where(text.str.fullmatch(r"\d{12,14}", na=False))).astype("Int64")
+            counted = pd.to_datetime(since_1970, unit="ms", utc=True, errors="coerce").astype("datetime64[us, UTC]")
+            return times.fillna(counted)
         case ColumnType.NUMBER:
-            return pd.to_numeric(text, errors="coerce").astype("Float64")
+            return _numbers(text)
         case ColumnType.INTEGER:
-            numbers = pd.to_numeric(text, errors="coerce").astype("Float64")
+            numbers = _numbers(text)
             whole = numbers.where((numbers % 1 == 0) & (numbers.abs() < 2**53))
             return whole.astype("Int64")
         case _:

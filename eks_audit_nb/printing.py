@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import pandas as pd
 
 # What a spreadsheet takes for a formula; such text is led by an apostrophe. Source: OWASP, "CSV Injection".
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _WIDEST_CELL = 60
 
 
@@ -28,7 +28,7 @@ def write_rows(frame: pd.DataFrame, form: str, out: TextIO) -> None:
         case "csv":
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow([_defused(name) for name in frame.columns])
-            writer.writerows([_defused(_plain(value)) for value in row] for row in _rows(frame))
+            writer.writerows([_defused(value) for value in row] for row in _rows(frame))
         case "jsonl":
             for row in _rows(frame):
                 out.write(json.dumps(dict(zip(frame.columns, row, strict=True)), ensure_ascii=False) + "\n")
@@ -57,13 +57,16 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _defused(text: str) -> str:
+def _defused(value: Any) -> str:
+    text = _plain(value)
+    if not isinstance(value, str) or not text.startswith(_FORMULA_STARTS):
+        return text
     is_number = text.replace(".", "", 1).replace("-", "", 1).isdecimal()
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not is_number else text
+    return text if is_number else f"'{text}"
 
 
 def _write_table(frame: pd.DataFrame, out: TextIO) -> None:
-    lines = [list(frame.columns), *([_cell(value) for value in row] for row in _rows(frame))]
+    lines = [[_cell(name) for name in frame.columns], *([_cell(value) for value in row] for row in _rows(frame))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(frame.columns))]
     for number, line in enumerate(lines):
         out.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")

@@ -78,7 +78,7 @@ def from_milliseconds(milliseconds: int) -> datetime:
 
 def to_text(milliseconds: int) -> str:
     """The instant as Logs Insights prints `@timestamp`: `YYYY-MM-DD HH:MM:SS.mmm`."""
-    return from_milliseconds(milliseconds).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return from_milliseconds(milliseconds).replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
 
 
 def _instant(text: str, now: datetime, default: datetime, which: str) -> datetime:
@@ -92,9 +92,9 @@ def _instant(text: str, now: datetime, default: datetime, which: str) -> datetim
         if relative:
             return now - int(relative["number"]) * _UNITS[relative["unit"]]
         instant = datetime.fromisoformat(text)
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         raise WindowError(
             f"The {which} {text!r} is not a time. "
             'Write "-24h" (units ms s m h d w), "2026-11-24", "2026-11-24T22:30:00Z", or "now".'
         ) from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

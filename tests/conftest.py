@@ -82,3 +82,15 @@ def audit_event(**changes: Any) -> dict[str, Any]:
     }
     event.update(changes)
     return {key: value for key, value in event.items() if value is not None}
+
+
+@pytest.fixture(scope="session")
+def sample_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports of all notebooks on the sample; its users are in the group "report", so that it is made once."""
+    from eks_audit_nb.reporting.notebooks import list_notebooks
+    from eks_audit_nb.reporting.run import run_report
+
+    folder = tmp_path_factory.mktemp("report")
+    report = run_report("sample", list_notebooks(), folder, progress=False)
+    assert report.exit_code == 0, [run.error for run in report.runs]
+    return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pandas as pd
@@ -18,11 +17,19 @@ _REASON = re.compile(
 )
 # What the node authorizer says when it refuses. Source: kubernetes plugin/pkg/auth/authorizer/node.
 _NODE = re.compile(
-    r"no relationship found between node '|unknown node for user |can only (get|read|access|create|list) |node '"
+    r"no relationship found between node '|unknown node for user |node '|No Object name found|only the following |"
+    r"can only (access|create|get|list|read|update)\b|cannot (get|read) subresource|cannot authorize \w+ subresources"
 )
+# Go's %q. Source: strconv.Quote.
+_GO_ESCAPE = re.compile(
+    r"\\(?:x(?P<byte>[0-9a-f]{2})|u(?P<short>[0-9a-f]{4})|U(?P<long>00(?:0[0-9a-f]|10)[0-9a-f]{4})|(?P<letter>.))",
+    re.DOTALL,
+)
+_GO_LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 REASON_COLUMNS = (
     # RBAC, EKS access policy, node authorizer, system:masters or node authorizer, no authorizer allowed it,
-    # refused before authorization, or another authorizer; the column `reason` keeps the words.
+    # refused before authorization, or another authorizer; "not recorded" where the event ends before its decision.
+    # The column `reason` keeps the words.
     "grounds",
     "binding_kind",
     "binding",
@@ -34,8 +41,8 @@ REASON_COLUMNS = (
 )
 # responseStatus.message of a refusal by RBAC. Source: kubernetes apiserver responsewriters.ForbiddenMessage.
 _WANTED = re.compile(
-    r'cannot (?P<verb>\S+) (?:resource "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)"'
-    r'(?: in the namespace "(?P<namespace>[^"]*)"| at the cluster scope)?|path "(?P<path>[^"]*)")'
+    rf"cannot (?P<verb>\S*) (?:resource (?P<resource>{_TEXT}) in API group (?P<group>{_TEXT})"
+    rf"(?: in the namespace (?P<namespace>{_TEXT})| at the cluster scope)?|path (?P<path>{_TEXT}))"
 )
 
 
@@ -50,6 +57,9 @@ def attribute(frame: pd.DataFrame) -> pd.DataFrame:
     """
     requests = last_stages(flatten(frame))
     grounds = reasons(requests["decision"], requests["reason"])
+    # Only a 401 or a 403 says that there was no decision; elsewhere the event was cut, or is not the request's last.
+    is_open = requests["decision"].isna() & ~requests["code"].isin([401, 403])
+    grounds["grounds"] = grounds["grounds"].mask(is_open, "not recorded")
     return requests.join(grounds).assign(outcome=outcome(requests), wanted=wanted_permission(requests["message"]))
 
 
@@ -65,7 +75,7 @@ def outcome(requests: pd.DataFrame) -> pd.Series:
     result = pd.Series("failed", index=requests.index, dtype="string")
     result = result.mask(code.lt(400).fillna(False), "allowed")
     result = result.mask(code.eq(401).fillna(False), "not authenticated")
-    result = result.mask(is_403 & decision.isna(), "impersonation refused")
+    result = result.mask(is_403 & decision.isna() & ~requests["is_truncated"], "impersonation refused")
     result = result.mask(is_403 & decision.eq("allow").fillna(False), "refused by admission")
     result = result.mask(is_403 & decision.eq("forbid").fillna(False), "refused by authorization")
     return result.mask(code.isna(), "no response recorded")
@@ -105,6 +115,8 @@ def _reason(decision: object, reason: object) -> tuple[str | None, ...]:
         return ("system:masters or node authorizer" if allowed else "no authorizer allowed it", *empty)
     found = _REASON.fullmatch(str(reason))
     if not found:
+        if decision == "forbid" and str(reason).startswith("RBAC: "):  # a rule of RBAC that could not be resolved
+            return ("no authorizer allowed it", *empty)
         return ("node authorizer" if _NODE.match(str(reason)) else "another authorizer", *empty)
     mechanism, binding_kind, binding, role_kind, role, subject_kind, subject = found.groups()
     binding, role, subject = (_unquoted(text) for text in (binding, role, subject))
@@ -116,19 +128,27 @@ def _reason(decision: object, reason: object) -> tuple[str | None, ...]:
 
 
 def _unquoted(text: str) -> str:
-    """Undo Go's %q, which for these names is JSON's quoting."""
-    try:
-        return str(json.loads(f'"{text}"'))
-    except ValueError:
-        return text
+    """Undo Go's %q, the quotes around it already taken off."""
+    return _GO_ESCAPE.sub(_go_character, text)
+
+
+def _go_character(found: re.Match[str]) -> str:
+    letter = found["letter"]
+    if letter:
+        return _GO_LETTERS.get(letter, letter)
+    code = int(found["byte"] or found["short"] or found["long"], 16)
+    return "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)
 
 
 def _wanted(text: str) -> str | None:
     found = _WANTED.search(text)
     if not found:
         return None
-    if found["path"] is not None:
-        return f"{found['verb']} {found['path']}"
-    resource = f"{found['resource']}.{found['group']}" if found["group"] else found["resource"]
-    place = f"in {found['namespace']}" if found["namespace"] else "at the cluster scope"
-    return f"{found['verb']} {resource} {place}"
+    verb = found["verb"]
+    resource, group, namespace, path = (
+        _unquoted(found[name][1:-1]) if found[name] else "" for name in ("resource", "group", "namespace", "path")
+    )
+    if path:
+        return f"{verb} {path}"
+    place = f"in {namespace}" if namespace else "at the cluster scope"
+    return f"{verb} {resource}{'.' if group else ''}{group} {place}"

@@ -6,9 +6,11 @@ aws-auth; of its creation only the metadata.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import yaml
@@ -28,6 +30,8 @@ COLUMNS = {
     "explanation": "string",
 }
 _KINDS = {"mapRoles": "rolearn", "mapUsers": "userarn", "mapAccounts": ""}
+_MAX_GROUPS = 100  # more than anyone writes; YAML can repeat one long list in every entry
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, order=True)
@@ -52,7 +56,8 @@ def mapping_changes(requests: pd.DataFrame) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     before: frozenset[Entry] | None = None
-    for request in requests.sort_values("time").itertuples():
+    # The times are those of writing, to the millisecond; changes within one keep the order in which they were received.
+    for request in requests.sort_values(["time", "received"], kind="stable").itertuples():
         event = parse_event(str(request.raw))
         changed, before = _change(event, request, before)
         rows += [{"time": request.time, "audit_id": request.audit_id, **row} for row in changed]
@@ -62,18 +67,26 @@ def mapping_changes(requests: pd.DataFrame) -> pd.DataFrame:
 def _change(
     event: Mapping[str, Any], request: Any, before: frozenset[Entry] | None
 ) -> tuple[list[dict[str, Any]], frozenset[Entry] | None]:
-    code = event.get("responseStatus", {}).get("code")
-    if not isinstance(code, int) or code >= 400:
+    code = None if pd.isna(request.code) else int(request.code)
+    if code is None or code >= 400:
         return [_remark("none", f"refused or failed with code {code}" if code else "no response recorded")], before
-    if "dryRun=" in str(request.uri):
+    asked = parse_qs(urlsplit(str(request.uri)).query, keep_blank_values=True)
+    sent = event.get("requestObject")
+    is_deletion = request.verb in ("delete", "deletecollection")
+    # A deletion can carry its options in the body.
+    if "dryRun" in asked or (is_deletion and isinstance(sent, dict) and sent.get("dryRun")):
         return [_remark("none", "a dry run: nothing was stored")], before
-    if request.verb in ("delete", "deletecollection"):
+    if is_deletion:
+        if "labelSelector" in asked or "fieldSelector" in asked:
+            return [_remark("unknown", "whether the ConfigMap was among those deleted is not in the log")], None
         removed = [_row("removed", entry, "the ConfigMap was deleted") for entry in sorted(before or ())]
         return removed or [_remark("unknown", "the ConfigMap was deleted; what it held is not in the log")], frozenset()
     after = _entries(event.get("responseObject"))
     if after is None:
         text = "the log does not hold the content (EKS records only the metadata of a creation)"
         return [_remark("unknown", text)], None
+    if code == 201:  # created just now, so there was nothing before
+        before = frozenset()
     if before is None:
         written = _written(event)
         wrote = f", which wrote {' and '.join(written)}" if written else ""
@@ -115,29 +128,57 @@ def _entries(body: object) -> frozenset[Entry] | None:
 
 
 def _parsed(kind: str, key: str, text: str) -> list[Entry]:
+    # The authenticator ignores what it cannot read; an analyst should see it.
+    unreadable = Entry(kind, "not readable: " + _plain(" ".join(text.split())[:200]), "", ())
     try:
-        items = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        # The authenticator ignores what it cannot read; an analyst should see it.
-        return [Entry(kind, "not readable as YAML: " + " ".join(text.split())[:200], "", ())]
-    if not isinstance(items, list):
+        items = yaml.load(text, Loader=_Loader)  # noqa: S506  # it is a SafeLoader
+    except Exception:  # noqa: BLE001  # PyYAML lets through what int(), chr() and look-ups raise on a hostile text
+        return [unreadable]
+    if items is None:
         return []
-    entries = []
-    for item in items:
-        if not key:
-            entries.append(Entry(kind, str(item), "", ()))
-        elif isinstance(item, dict):
-            # Keys are matched without regard to case, as the authenticator's JSON reader does.
-            values = {str(name).lower(): value for name, value in item.items()}
-            groups = values.get("groups")
-            names = tuple(sorted(_short(group) for group in groups)) if isinstance(groups, list) else ()
-            entries.append(Entry(kind, _short(values.get(key)), _short(values.get("username")), names))
-    return entries
+    return [_entry(kind, key, item) for item in items] if isinstance(items, list) else [unreadable]
 
 
-def _short(value: object) -> str:
-    """Plain text of a scalar; nested values are not spelled out, since YAML can make small text huge."""
-    return str(value) if isinstance(value, str | int | float) else ("" if value is None else "(nested)")
+def _entry(kind: str, key: str, item: Any) -> Entry:
+    if not key or not isinstance(item, dict):
+        return Entry(kind, _plain(item), "", ())
+    # Keys are matched without regard to case, as the authenticator's JSON reader does; it reads them in this order.
+    values = {_plain(name).lower(): value for name, value in sorted(item.items(), key=lambda pair: _plain(pair[0]))}
+    return Entry(kind, _plain(values.get(key)), _plain(values.get("username")), _groups(values.get("groups")))
+
+
+def _groups(value: object) -> tuple[str, ...]:
+    groups = value if isinstance(value, list) else []
+    if len(groups) <= _MAX_GROUPS:
+        return tuple(sorted(map(_plain, groups)))
+    admin = (ADMIN_GROUP,) if ADMIN_GROUP in groups else ()
+    return (*admin, f"(a list of {len(groups):,})")
+
+
+def _plain(value: object) -> str:
+    """A scalar's text; nested values are not spelled out, since YAML can make small text huge."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    return "" if value is None else "(not text)"
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain scalars stay as they are written (the account 012345670123 is no octal number), except for null."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge `<<`, each key once: else merges of merges double a mapping again and again."""
+        super().flatten_mapping(node)
+        node.value = list({_key(pair[0]): pair for pair in node.value}.values())
+
+
+def _key(node: yaml.Node) -> object:
+    return node.value if isinstance(node, yaml.ScalarNode) else id(node)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":merge", ":null"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _row(change: str, entry: Entry, explanation: str) -> dict[str, Any]:

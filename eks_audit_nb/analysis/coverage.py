@@ -48,12 +48,18 @@ def _level_of(resource: str, resources: pd.DataFrame) -> tuple[str, str, str]:
     if seen.empty:
         return (check, "no events", "Either nobody asked for any, or the audit policy leaves them out.")
     found = ", ".join(f"{level} {int(n):,}" for level, n in seen.groupby("level")["events"].sum().items())
-    contents = seen["level"].isin(["Request", "RequestResponse"]).any()
-    if not contents:
+    if not _with_contents(seen):
         return (check, found, "Who touched which one is recorded; what was in it is not.")
     if resource == "secrets":
         return (check, found, "THE LOG HOLDS SECRET VALUES. Whoever can read it can read them.")
     return (check, found, "Contents are recorded for some; EKS records those of changes to aws-auth.")
+
+
+def _with_contents(seen: pd.DataFrame) -> bool:
+    """Whether bodies of these requests hold the objects themselves; those of deletions hold only options."""
+    sent = seen["level"].isin(["Request", "RequestResponse"]) & seen["verb"].isin(["create", "update", "patch"])
+    returned = seen["level"].eq("RequestResponse") & ~seen["verb"].isin(["delete", "deletecollection"])
+    return bool((sent | returned).any())
 
 
 def _exec(resources: pd.DataFrame) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ import difflib
 import re
 from dataclasses import dataclass, field
 
-from eks_audit_nb.engine.expressions import Kind, Value, compile_expression, text, truth
+from eks_audit_nb.engine.expressions import Kind, Scope, Value, compile_expression, text, truth
 from eks_audit_nb.engine.fields import MAX_DOTS, pointers
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import order, regex, schema, tree
@@ -57,7 +57,7 @@ def compile_query(query: tree.Query, window: Window | None) -> Statement:
             case tree.Stats():
                 chain.stats(command)
             case tree.Dedup():
-                chain.dedup(command, effective.keys)
+                chain.dedup(command, effective.dedup_keys)
     columns = schema.columns(query)
     outputs = [chain.output(column.name, query) for column in columns]
     selected = ", ".join(f"{text(value)} AS o{i}" for i, value in enumerate(outputs))
@@ -123,8 +123,14 @@ class _Chain:
     def named(self, node: tree.Call) -> Value | None:
         if self.is_raw:
             return None
-        wanted = tree.label(self.query.source_of(node))
+        typed = self.query.source_of(node)
+        if typed in self._visible:
+            return self._visible[typed]
+        wanted = tree.label(typed)
         return next((value for name, value in self._visible.items() if tree.label(name) == wanted), None)
+
+    def inside(self) -> Scope:
+        return self
 
     def _extracted(self, pointer: str) -> str:
         index = self._pointers.setdefault(pointer, len(self._pointers)) + 1
@@ -173,13 +179,15 @@ class _Chain:
     def stats(self, command: tree.Stats) -> None:
         outputs: dict[str, Value] = {}
         selected = []
+        groups_scope = _StatsScope(self, self, {}, has_columns=True)
+        scope = _StatsScope(self, groups_scope, {}, has_columns=False)
         for item in (*command.groups, *command.aggregates):
-            value = compile_expression(item.expression, self)
+            of_item = groups_scope if len(selected) < len(command.groups) else scope
+            value = compile_expression(item.expression, of_item)
             column = self._new_column()
             selected.append((column, value.sql))
             outputs[item.name] = Value(column, value.kind)
-            # A later expression of the same command may use an earlier alias.
-            self._visible[item.name] = value
+            of_item.aliases[item.name] = value
         groups = [sql for _, sql in selected[: len(command.groups)]]
         columns = ", ".join(f"{sql} AS {column}" for column, sql in selected)
         grouping = f" GROUP BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else ""
@@ -207,16 +215,17 @@ class _Chain:
             # Missing values come first when ascending and last when descending: they have no value to be greater.
             direction = "ASC NULLS FIRST" if key.direction is tree.Direction.ASCENDING else "DESC NULLS LAST"
             if value.kind is Kind.TEXT:
-                # Text first, then numbers; NULL only where the value is missing.
+                # Text first, then numbers, 01 before 1; NULL only where the value is missing.
                 terms += [
                     f"CASE WHEN {value.sql} IS NOT NULL THEN number_of({value.sql}) IS NOT NULL END {direction}",
                     f"text_sort_key({value.sql}) {direction}",
                     f"number_of({value.sql}) {direction}",
+                    f"{value.sql} {direction}",
                 ]
             else:
                 terms.append(f"{value.sql} {direction}")
         if self.is_raw:
-            terms += ([] if keys else ["timestamp_ms DESC"]) + ["line DESC"]
+            terms += ["timestamp_ms DESC", "line DESC"]
         else:
             # A result of stats has no order of its own; its columns give one, so that it is the same every time.
             terms += [f"{value.sql} ASC NULLS FIRST" for value in self._visible.values()]
@@ -241,3 +250,33 @@ class _Chain:
         name = f"s{len(self._steps)}"
         self._steps.append(f"{name} AS ({sql})")
         self.relation = name
+
+
+@dataclass
+class _StatsScope:
+    """What one part of a `stats` may refer to: the aliases before it in the same command, then what is `outside`.
+
+    The aggregates of a command do not see the columns of an earlier stats by their text: `count(*)` counts anew. Their
+    arguments do, and they see no alias of the aggregates beside them: `max(a) as a, min(a) as b`.
+    """
+
+    chain: _Chain
+    outside: Scope
+    aliases: dict[str, Value]
+    has_columns: bool
+
+    @property
+    def query(self) -> tree.Query:
+        return self.chain.query
+
+    def bind(self, value: object) -> str:
+        return self.chain.bind(value)
+
+    def field(self, node: tree.Field) -> Value:
+        return self.aliases.get(node.name) or self.outside.field(node)
+
+    def named(self, node: tree.Call) -> Value | None:
+        return self.chain.named(node) if self.has_columns else None
+
+    def inside(self) -> Scope:
+        return self.outside

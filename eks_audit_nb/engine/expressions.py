@@ -8,10 +8,13 @@ from enum import Enum, auto
 from typing import Protocol
 
 from eks_audit_nb.errors import QueryError
-from eks_audit_nb.insights import functions, tree
+from eks_audit_nb.insights import functions, regex, tree
 
 _MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _MONTHS = {"mo": 1, "q": 3, "y": 12}
+_WHITE_SPACE = " \t\n\r\f\v"
+# Comparisons and periods mention their operands several times; nested in each other they would grow without end.
+_MAX_SQL = 500_000
 
 
 class Kind(Enum):
@@ -44,6 +47,9 @@ class Scope(Protocol):
 
     def named(self, node: tree.Call) -> Value | None:
         """The column that a call names by its text after `stats`, such as `count(*)`; None where there is none."""
+
+    def inside(self) -> Scope:
+        """What the arguments of an aggregate may refer to."""
 
 
 def text(value: Value) -> str:
@@ -88,6 +94,13 @@ def compile_expression(node: tree.Node, scope: Scope) -> Value:
     Raises:
         QueryError: For a name that is not visible, or an argument that the function cannot take.
     """
+    value = _compile(node, scope)
+    if len(value.sql) > _MAX_SQL:
+        raise _refusal(scope, node, "This expression is too large", "Split it over several fields commands.")
+    return value
+
+
+def _compile(node: tree.Node, scope: Scope) -> Value:
     match node:
         case tree.Field():
             return scope.field(node)
@@ -127,7 +140,7 @@ def _arithmetic(node: tree.Arithmetic, scope: Scope) -> Value:
 
 def _compared(node: tree.Compared, scope: Scope) -> Value:
     """As numbers where both sides read as numbers, as text otherwise; only `!=` holds where a side is missing."""
-    left, right = compile_expression(node.left, scope), compile_expression(node.right, scope)
+    left, right = _side(node.left, scope), _side(node.right, scope)
     operator = {"!=": "="}.get(node.operator, node.operator)
     as_text = f"{text(left)} {operator} {text(right)}"
     as_number = f"{number(left)} {operator} {number(right)}"
@@ -143,10 +156,17 @@ def _compared(node: tree.Compared, scope: Scope) -> Value:
     return Value(f"(NOT {sql})" if node.operator == "!=" else sql, Kind.BOOLEAN)
 
 
+def _side(node: tree.Node, scope: Scope) -> Value:
+    # Without quotes true and false can only mean JSON's: no audit event has fields of these names.
+    if isinstance(node, tree.Field) and node.name in ("true", "false"):
+        return Value("1" if node.name == "true" else "0", Kind.NUMBER)
+    return compile_expression(node, scope)
+
+
 def _like(node: tree.Like, scope: Scope) -> Value:
     subject = text(compile_expression(node.operand, scope))
     if isinstance(node.pattern, tree.Regex):
-        sql = f"regexp_matches({subject}, {scope.bind(node.pattern.pattern)})"
+        sql = f"regexp_matches({subject}, {scope.bind(regex.groups(node.pattern.pattern).pattern)})"
     else:
         sql = f"contains({subject}, {scope.bind(node.pattern.value)})"
     sql = f"coalesce({sql}, false)"
@@ -202,7 +222,7 @@ def _call(node: tree.Call, scope: Scope) -> Value:
     if name in ("bin", "datefloor", "dateceil"):
         return _period_call(name, arguments, scope)
     if name in _AGGREGATES:
-        return _AGGREGATES[name](arguments, scope)
+        return _AGGREGATES[name](arguments, scope.inside())
     return _FUNCTIONS[name](arguments, scope)
 
 
@@ -229,6 +249,8 @@ def _of_texts(sql: str, kind: Kind) -> _Build:
 def _trim(sql: str) -> _Build:
     def build(arguments: Sequence[tree.Node], scope: Scope) -> Value:
         texts = [text(value) for value in _values(arguments, scope)]
+        if len(texts) == 1:  # DuckDB's own default is blanks only
+            texts.append(scope.bind(_WHITE_SPACE))
         return Value(f"{sql}({', '.join(texts)})", Kind.TEXT)
 
     return build
@@ -236,20 +258,29 @@ def _trim(sql: str) -> _Build:
 
 def _substr(arguments: Sequence[tree.Node], scope: Scope) -> Value:
     subject, *positions = _values(arguments, scope)
-    start, *length = (f"CAST(greatest({number(position)}, 0) AS BIGINT)" for position in positions)
+    start, *length = (f"position_of({number(position)})" for position in positions)
     return Value(f"substring({', '.join([text(subject), f'{start} + 1', *length])})", Kind.TEXT)
 
 
 def _from_milliseconds(arguments: Sequence[tree.Node], scope: Scope) -> Value:
     (value,) = _values(arguments, scope)
-    return Value(f"TRY_CAST(floor({number(value)}) AS BIGINT)", Kind.TIME)
+    return Value(f"time_of({number(value)})", Kind.TIME)
 
 
 def _to_milliseconds(arguments: Sequence[tree.Node], scope: Scope) -> Value:
     (value,) = _values(arguments, scope)
-    if value.kind is Kind.TIME:
-        return Value(value.sql, Kind.NUMBER)
-    return Value(f"epoch_ms(TRY_CAST({text(value)} AS TIMESTAMP))", Kind.NUMBER)
+    return Value(_instant(value), Kind.NUMBER)
+
+
+def _instant(value: Value) -> str:
+    """The value as milliseconds since 1970: a number is that already, text is ISO 8601, UTC where it has no zone."""
+    match value.kind:
+        case Kind.TIME:
+            return value.sql
+        case Kind.TEXT:
+            return f"time_of(epoch_ms(TRY_CAST({value.sql} AS TIMESTAMPTZ)))"
+        case _:
+            return f"time_of({number(value)})"
 
 
 def _coalesce(arguments: Sequence[tree.Node], scope: Scope) -> Value:
@@ -294,20 +325,20 @@ def _period_call(name: str, arguments: Sequence[tree.Node], scope: Scope) -> Val
     *subject, last = arguments
     assert isinstance(last, tree.Period)  # noqa: S101  # `functions.check` has seen to it
     source = compile_expression(subject[0], scope) if subject else scope.field(tree.Field(last.span, "@timestamp"))
-    instant = source.sql if source.kind is Kind.TIME else f"epoch_ms(TRY_CAST({text(source)} AS TIMESTAMP))"
+    instant = _instant(source)
     count = min(last.number, functions.PERIOD_CAPS.get(last.unit, last.number))
     if last.unit in _MILLISECONDS:
         width = scope.bind(count * _MILLISECONDS[last.unit])
         bins = f"CAST(floor(CAST({instant} AS DOUBLE) / {width}) AS BIGINT)"
         step = f"CASE WHEN {bins} * {width} < {instant} THEN {bins} + 1 ELSE {bins} END" if name == "dateceil" else bins
-        return Value(f"(({step}) * {width})", Kind.TIME)
+        return Value(f"time_of(({step}) * {width})", Kind.TIME)
     width = scope.bind(count * _MONTHS[last.unit])
     months = f"(datediff('month', TIMESTAMP '1970-01-01', epoch_ms({instant})) // {width} * {width})"
     floor = f"epoch_ms(TIMESTAMP '1970-01-01' + to_months(CAST({months} AS INTEGER)))"
     if name != "dateceil":
         return Value(floor, Kind.TIME)
     above = f"epoch_ms(TIMESTAMP '1970-01-01' + to_months(CAST({months} + {width} AS INTEGER)))"
-    return Value(f"CASE WHEN {floor} < {instant} THEN {above} ELSE {floor} END", Kind.TIME)
+    return Value(f"time_of(CASE WHEN {floor} < {instant} THEN {above} ELSE {floor} END)", Kind.TIME)
 
 
 # --- aggregates -----------------------------------------------------------------------------------------------------
@@ -331,6 +362,9 @@ def _extreme(sql: str) -> _Build:
         value = compile_expression(arguments[0], scope)
         if value.kind is Kind.TIME:
             return Value(f"{sql}({value.sql})", Kind.TIME)
+        if value.kind is Kind.TEXT:  # of ISO 8601 times the first and the last
+            numbers, texts = f"{sql}({number(value)})", f"{sql}({value.sql})"
+            return Value(f"coalesce(number_text({numbers}), {texts})", Kind.TEXT)
         return Value(f"{sql}({number(value)})", Kind.NUMBER)
 
     return build
@@ -341,7 +375,7 @@ def _percentile(arguments: Sequence[tree.Node], scope: Scope) -> Value:
     if not isinstance(share, tree.Number) or not 0 <= share.value <= 100:
         raise _refusal(scope, share, "pct() takes a percentage from 0 to 100", "As in pct(duration, 95).")
     value = number(compile_expression(subject, scope))
-    return Value(f"quantile_cont({value}, {scope.bind(share.value / 100)}::DOUBLE)", Kind.NUMBER)
+    return Value(f"finite(quantile_cont({value}, {scope.bind(share.value / 100)}::DOUBLE))", Kind.NUMBER)
 
 
 def _by_time(sql: str) -> _Build:
@@ -373,7 +407,7 @@ _AGGREGATES: dict[str, _Build] = {
     "max": _extreme("max"),
     "pct": _percentile,
     # Population or sample is not documented for stddev; variance is documented as the population's.
-    "stddev": _aggregate("stddev_pop({})"),
+    "stddev": _aggregate("finite(stddev_pop({}))"),
     "earliest": _by_time("arg_min"),
     "latest": _by_time("arg_max"),
     "sortsFirst": _by_order("arg_min"),

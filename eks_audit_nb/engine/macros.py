@@ -1,4 +1,8 @@
-"""The rules of the language as SQL macros; constants of this module, never text of a query."""
+"""The rules of the language as SQL macros; constants of this module, never text of a query.
+
+A macro that expressions nest names its argument once, inside a list of one: DuckDB puts the argument's text in for each
+mention, so that `a + b + c + ...` would double with every term.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,29 @@ _NUMBER = r"[+-]?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 MACROS = (
     # The number that a text is, or NULL.
-    f"""CREATE MACRO number_of(x) AS CASE
-        WHEN isfinite(TRY_CAST(x AS DOUBLE)) AND regexp_full_match(x, '{_NUMBER}') THEN TRY_CAST(x AS DOUBLE) END""",
+    f"""CREATE MACRO number_of(x) AS list_transform([x], lambda v: CASE
+        WHEN regexp_full_match(v, '{_NUMBER}') AND isfinite(TRY_CAST(v AS DOUBLE)) THEN TRY_CAST(v AS DOUBLE) END)[1]""",
     # A result that is no number (a division by zero, the root of -1) is missing.
-    "CREATE MACRO finite(x) AS CASE WHEN isfinite(x) THEN x END",
+    "CREATE MACRO finite(x) AS list_filter([x], lambda v: isfinite(v))[1]",
     # Whole numbers print without a fraction.
-    """CREATE MACRO number_text(x) AS CASE
-        WHEN x = trunc(x) AND abs(x) < 1e15 THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE CAST(x AS VARCHAR) END""",
+    """CREATE MACRO number_text(x) AS list_transform([x], lambda v: CASE
+        WHEN v = trunc(v) AND abs(v) < 1e15 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END)[1]""",
+    # A place in a text, counted from 0.
+    """CREATE MACRO position_of(x) AS list_transform([x], lambda v: CASE
+        WHEN v IS NOT NULL THEN CAST(least(greatest(trunc(v), 0), 1e9) AS BIGINT) END)[1]""",
+    # Times lie in the years 1 to 9999; anything else is no time.
+    """CREATE MACRO time_of(ms) AS list_transform([ms], lambda v: CASE
+        WHEN v BETWEEN -62135596800000 AND 253402300799999 THEN CAST(floor(v) AS BIGINT) END)[1]""",
     # Times print as @timestamp does, without a zone.
     "CREATE MACRO time_text(ms) AS strftime(epoch_ms(CAST(ms AS BIGINT)), '%Y-%m-%d %H:%M:%S.%g')",
-    # Only leaves are fields: an object or an array is not a value. Text that merely begins with a brace is.
+    # Only leaves are fields: an object or an array is not a value. Text that merely begins with a brace is. JSON's true
+    # and false are 1 and 0, as the service keeps them.
     """CREATE MACRO leaf(value, document, pointer) AS CASE
         WHEN (value LIKE '{%' OR value LIKE '[%') AND TRY(json_type(document, pointer)) IN ('OBJECT', 'ARRAY') THEN NULL
+        WHEN value = 'true' AND TRY(json_type(document, pointer)) = 'BOOLEAN' THEN '1'
+        WHEN value = 'false' AND TRY(json_type(document, pointer)) = 'BOOLEAN' THEN '0'
         ELSE value END""",
-    # A bare field as a condition: JSON true, or a number other than 0.
+    # A bare field as a condition: a number other than 0, which JSON's true is too, or the text "true".
     "CREATE MACRO is_true(x) AS coalesce(x = 'true' OR number_of(x) <> 0, false)",
     # Ascending: first what is no number, by runs of digits (length, then value) and of other characters; then numbers.
     # Source: CloudWatch Logs User Guide, "sort".

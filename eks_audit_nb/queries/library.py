@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,6 +136,8 @@ def _literal(name: str, value: object) -> str:
     if isinstance(value, bool) or value is None:
         raise ParameterError(f"The parameter {name} takes text, a number or a list, not {value!r}.")
     if isinstance(value, int | float):
+        if not math.isfinite(value):
+            raise ParameterError(f"The parameter {name} takes a finite number, not {value!r}.")
         return repr(value)
     if isinstance(value, list | tuple | set):
         return "[" + ", ".join(_literal(name, each) for each in value) + "]"
@@ -142,12 +145,12 @@ def _literal(name: str, value: object) -> str:
 
 
 def _quoted(name: str, value: str) -> str:
-    # How the service reads a backslash before a quote is not documented, so a value is never escaped that way.
+    # How the service reads a backslash before a quote or a backslash is not documented, so none is ever written there.
     for quote in ('"', "'"):
-        if quote not in value and not value.endswith("\\"):
+        if quote not in value and not re.search(r"\\(?:[\"'\\]|\Z)", value):
             return f"{quote}{value}{quote}"
     raise ParameterError(
-        f"The parameter {name} holds both kinds of quotes or ends in a backslash: {value!r}. "
+        f"The parameter {name} holds both kinds of quotes, or a backslash before one or at its end: {value!r}. "
         "Match a part of it with like instead."
     )
 

@@ -89,12 +89,20 @@ def read_notebook(path: Path) -> Notebook:
 
 
 def parameters_of(notebook: Notebook) -> dict[str, Parameter]:
-    """What a notebook can be given, by papermill's own inspection of its parameters cell."""
+    """What a notebook can be given, by papermill's own inspection of its parameters cell.
+
+    Raises:
+        NotebookError: The notebook names no kernel, so that papermill cannot tell its language.
+    """
     from papermill import inspect_notebook
 
+    try:
+        inspected = inspect_notebook(notebook.path)
+    except ValueError as error:
+        raise NotebookError(f"{notebook.path} cannot be run: {error} Save it with a Python kernel first.") from None
     return {
         name: Parameter(name, found["inferred_type_name"] or "str", found["default"], found["help"] or "")
-        for name, found in inspect_notebook(notebook.path).items()
+        for name, found in inspected.items()
     }
 
 

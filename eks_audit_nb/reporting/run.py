@@ -166,6 +166,15 @@ def run_report(
 
 
 def _run(notebook: Notebook, values: dict[str, object], out: Path, footer: str) -> NotebookRun:
+    from jupyter_core.utils import ensure_event_loop
+
+    try:
+        return _execute(notebook, values, out, footer)
+    finally:
+        ensure_event_loop().close()  # nbclient opens one in this thread and leaves it open
+
+
+def _execute(notebook: Notebook, values: dict[str, object], out: Path, footer: str) -> NotebookRun:
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config

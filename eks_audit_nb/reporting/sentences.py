@@ -70,7 +70,10 @@ def secret_activity(requests: pd.DataFrame) -> str:
     text = f"{_count(len(requests), 'request')} for Secrets by {users}; {refused} {'was' if refused == 1 else 'were'} refused. "
     if everywhere.empty:
         return text + "Nobody listed the Secrets of the whole cluster."
-    return text + f"The Secrets of the whole cluster were listed or watched by {_listed(_by_frequency(everywhere))}."
+    # The rarest first: controllers list all day, and the one that did it once is the one to look at.
+    callers = _by_frequency(everywhere)[::-1]
+    who = f"{len(callers)} of them, the rarest first" if len(callers) > 1 else "one"
+    return text + f"The Secrets of the whole cluster were listed or watched by {who}: {_listed(callers)}."
 
 
 def cluster_wide_lists(requests: pd.DataFrame) -> pd.DataFrame:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from eks_audit_nb.reporting.shown import Shown
@@ -22,13 +24,16 @@ REQUEST = {"time": "Time (UTC)", "verb": "Verb", "resource": "Resource", "namesp
 DECISION = {
     "grounds": "Grounds",
     "binding": "Binding",
-    "binding_namespace": "Binding's namespace",
+    "binding_namespace": "In namespace",
     "role": "Role",
     "subject_kind": "Granted to",
     "subject": "Subject",
 }
 
 MISSING = "–"
+YES, NO = "yes", "no"
+_LONGEST_WORD = 24
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
 def table(frame: pd.DataFrame, columns: Mapping[str, str], caption: str, rows: int = 20) -> Shown:
@@ -44,7 +49,7 @@ def table(frame: pd.DataFrame, columns: Mapping[str, str], caption: str, rows: i
     count = f"{len(shown):,} of {len(frame):,}"
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in columns.values())
     lines = [[_text(value) for value in row] for row in shown.itertuples(index=False)]
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+    body = "".join("<tr>" + "".join(_cell(text) for text in line) + "</tr>" for line in lines)
     html = (
         f'<div class="eks-audit-scroll"><table class="eks-audit-table"><caption>{escape(caption)} ({count})</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -53,15 +58,27 @@ def table(frame: pd.DataFrame, columns: Mapping[str, str], caption: str, rows: i
     return Shown({"text/plain": f"{caption} ({count})\n{plain}", "text/html": html})
 
 
+def _cell(text: str) -> str:
+    if text == YES:
+        return f"<td><strong>{YES}</strong></td>"
+    longest = max((len(word) for word in text.split()), default=0)
+    kind = ""
+    if longest > _LONGEST_WORD:
+        kind = "long"  # an ARN or a URI has to be broken somewhere
+    elif " " not in text or _TIME.fullmatch(text):
+        kind = "word"  # a key, an address or a time is read as a whole
+    return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
+
+
 def _text(value: Any) -> str:
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and pd.isna(value)):
         return MISSING
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
+    if isinstance(value, bool | np.bool_):
+        return YES if value else NO
+    if isinstance(value, float | np.floating):
         return f"{value:,.2f}"
-    if isinstance(value, int):
+    if isinstance(value, int | np.integer):
         return f"{value:,}"
     return str(value) or MISSING

@@ -153,7 +153,7 @@ def size_text(size: int) -> str:
     """A number of bytes for people: 27.8 MB. Units are decimal, as AWS bills them."""
     amount = float(size)
     for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 1000:
+        if round(amount, 1) < 1000:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,8 +47,8 @@ class CloudWatchSource:
         self.cluster = cluster
         self.name = f"{CLOUDWATCH}{cluster}"
         self.log_group = f"/aws/eks/{cluster}/cluster"
-        self._session = session or boto3.Session()
         try:
+            self._session = session or boto3.Session()
             self._logs = self._session.client("logs", config=Config(retries={"mode": "standard", "max_attempts": 5}))
         except NoRegionError:
             raise SourceError("No AWS region is set. Set AWS_REGION, or choose a profile with AWS_PROFILE.") from None
@@ -142,12 +142,9 @@ class CloudWatchSource:
             pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
 
     def _stop(self, query_id: str) -> None:
-        try:
+        # A query that has ended cannot be stopped, and what went wrong before must not be hidden by this.
+        with suppress(ClientError, BotoCoreError):
             self._logs.stop_query(queryId=query_id)
-        except ClientError as error:
-            # A query that has ended cannot be stopped; that is what was wanted.
-            if error.response["Error"]["Code"] != "InvalidParameterException":
-                raise
 
 
 _ADVICE = {

@@ -64,7 +64,7 @@ class FileSource:
         if answer.truncated:
             reasons.append(f"{answer.truncated:,} events of the window were cut short when they were written.")
         reasons += [
-            f"{name} ends in the middle of its compressed data; what follows is missing."
+            f"The compressed data of {name} is cut or damaged; what follows is missing."
             for name in self.tally.broken_files
         ]
         return tuple(reasons)

@@ -1,0 +1,128 @@
+"""What people see: reports and JupyterLab in a real browser."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from eks_audit_nb.reporting.notebooks import list_notebooks
+from eks_audit_nb.reporting.workspace import make_workspace
+
+pytestmark = pytest.mark.xdist_group("report")
+
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        if os.environ.get("EKS_AUDIT_REQUIRE_BROWSER"):
+            pytest.fail("There is no Chromium on this machine, and EKS_AUDIT_REQUIRE_BROWSER asks for one.")
+        pytest.skip("there is no Chromium on this machine")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=_ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1400, "height": 900})
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("name", ["index", *(notebook.name for notebook in list_notebooks())])
+def test_reports_show(page: Page, sample_report: Path, name: str) -> None:
+    """A report shows without a request beyond itself, without an error, and without a part that sticks out."""
+    requests, complaints = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((sample_report / f"{name}.html").as_uri())
+    assert [url for url in requests if not url.startswith("data:")] == [(sample_report / f"{name}.html").as_uri()]
+    assert complaints == []
+    assert page.locator("h1").count() == 1
+    assert page.locator(".eks-audit-headline").first.inner_text()
+    broken = page.evaluate("[...document.images].filter(image => !image.naturalWidth || !image.alt).length")
+    assert broken == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_scripts_of_a_log_do_not_run(page: Page, tmp_path: Path, sample_report: Path) -> None:
+    """Even a script that found its way into a page is stopped by the page's own policy."""
+    html = (sample_report / "02_aws_auth_changes.html").read_text()
+    path = tmp_path / "tampered.html"
+    path.write_text(html.replace("</main>", "<script>document.title = 'owned'</script></main>"))
+    page.goto(path.as_uri())
+    assert page.title() == "Changes to the aws-auth ConfigMap"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[str]:
+    """JupyterLab on a working copy of the notebooks; gives the address of 02."""
+    folder = make_workspace(tmp_path / "notebooks", "sample")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(8)
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
+        *(f"--IdentityProvider.token={token}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}"),
+        "--LabApp.news_url=None",
+    ]
+    environment = {**os.environ, "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings")}
+    with (tmp_path / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/api/status?token={token}", server, tmp_path / "lab.log")
+            yield f"http://127.0.0.1:{port}/lab/tree/02_aws_auth_changes.ipynb?token={token}&reset"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        assert server.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(address):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+def test_notebook_in_jupyterlab(page: Page, lab: str, tmp_path: Path) -> None:
+    """In JupyterLab, Run All Cells on 02 gives the headline, the tables, and no error."""
+    page.goto(lab)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    page.click("text=Run >> nth=0")
+    page.click("text=Run All Cells")
+    page.wait_for_selector(".jp-OutputArea-output .eks-audit-headline", timeout=60_000)
+    page.wait_for_selector("text=Requests to change aws-auth (5 of 5)", timeout=60_000)
+    page.wait_for_selector("text=Entries added, removed or in place (6 of 6)", timeout=60_000)
+    assert "4 succeeded (alice, kubernetes-admin, terraform)" in page.locator(".eks-audit-headline").inner_text()
+    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    folder = os.environ.get("EKS_AUDIT_SCREENSHOTS")
+    page.screenshot(path=Path(folder or tmp_path) / "jupyterlab.png")

@@ -1,0 +1,165 @@
+"""The command line: data on standard output, the rest on standard error, exit codes, and errors without a traceback."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eks_audit_nb.cli import main
+from eks_audit_nb.queries import list_queries
+from eks_audit_nb.reporting.notebooks import list_notebooks
+
+from conftest import audit_event
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_query_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """A query prints its rows as a table, and says elsewhere what was read and whether it is whole."""
+    code, out, err = run(capsys, "query", "sample", "stats count(*) as events by stage | sort events desc")
+    assert code == 0
+    assert out.splitlines()[0].split() == ["stage", "events"]
+    assert out.splitlines()[2].split() == ["ResponseComplete", "12221"]
+    assert "Complete:  yes" in err
+
+
+def test_query_jsonl(capsys: pytest.CaptureFixture[str]) -> None:
+    """jsonl gives one object a row, keys as the query names them, values typed, times as ISO 8601 in UTC."""
+    text = (
+        "fields @timestamp, verb, responseStatus.code, nothing | filter auditID like /^1/ | sort @timestamp | limit 1"
+    )
+    _, out, _ = run(capsys, "query", "sample", text, "--format", "jsonl")
+    row = json.loads(out)
+    assert list(row) == ["@timestamp", "verb", "responseStatus.code", "nothing"]
+    assert row["@timestamp"].startswith("2026-11-24T22:")
+    assert row["@timestamp"].endswith("Z")
+    assert isinstance(row["responseStatus.code"], int)
+    assert row["nothing"] is None
+
+
+def test_query_csv(capsys: pytest.CaptureFixture[str], make_log: Callable[..., Path]) -> None:
+    """In CSV a text that a spreadsheet would take for a formula is defused."""
+    log = make_log(audit_event(userAgent='=HYPERLINK("http://x")'))
+    _, out, _ = run(capsys, "query", str(log), "fields userAgent, verb", "--format", "csv")
+    assert list(csv.reader(io.StringIO(out))) == [["userAgent", "verb"], ['\'=HYPERLINK("http://x")', "get"]]
+
+
+def test_query_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A query can be a file, and its placeholders are parameters."""
+    path = tmp_path / "mine.cwli"
+    path.write_text("fields verb # comment\n| filter verb = {{verb}}\n| limit 2")
+    code, out, _ = run(capsys, "query", "sample", str(path), "-p", "verb", "watch")
+    assert code == 0
+    assert out.split() == ["verb", "-----", "watch", "watch"]
+    assert main(["query", "sample", str(tmp_path / "none.cwli")]) == 1
+
+
+def test_window(capsys: pytest.CaptureFixture[str]) -> None:
+    """A relative start needs no equals sign and counts from the last event of a file."""
+    _, out, err = run(capsys, "query", "sample", "stats count(*) as events", "--start", "-1m")
+    assert 0 < int(out.split()[-1]) < 13_107
+    assert "2026-11-24 22:36:07.002 to 2026-11-24 22:37:07.002 UTC" in err
+
+
+def test_incomplete(capsys: pytest.CaptureFixture[str], make_log: Callable[..., Path]) -> None:
+    """A line that cannot be read makes the answer incomplete: exit code 3, and the reason."""
+    code, out, err = run(capsys, "query", str(make_log(audit_event(), "{broken")), "fields verb | filter verb = 'get'")
+    assert code == 3
+    assert "get" in out
+    assert "Complete:  NO. 1 lines of the window are no JSON" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["query", "sample", "fields a | flter b = 1"], "Did you mean 'filter'"),
+        (["query", "sample", "aws_auth_chnges"], "Did you mean 'aws_auth_changes'"),
+        (["query", "no/such/file", "fields a"], "There is no file or folder 'no/such/file'"),
+        (["query", "", "fields a"], "The source is empty"),
+        (["query", "sample", "fields verb", "--start", "yesterday"], "The start 'yesterday' is not a time"),
+        (["query", "sample", "fields verb", "--start", "2026-11-25", "--end", "2026-11-24"], "before it starts"),
+        (["query", "sample", "aws_auth_changes", "-p", "x", "1"], "has no parameter 'x'"),
+        (["query", "sample", "fields {{x}}"], "needs a value for x"),
+        (["query", "sample", "fields {{x}}", "-p", "x", "1", "-p", "x", "2"], "'x' is given twice"),
+        (["queries", "nothing_like_it"], "There is no query named 'nothing_like_it'"),
+        (["notebooks", "99"], "There is no notebook '99'"),
+        (["report", "sample", "99"], "There is no notebook '99'"),
+        (["report", "no/such/file", "02"], "There is no file or folder"),
+        (["report", "sample", "02", "-p", "nope", "1"], "parameter 'nope'"),
+        (["report", "sample", "--out", "s3://bucket/x"], "--out takes a folder"),
+        (["lab", "no/such/file"], "There is no file or folder"),
+    ],
+)
+def test_mistakes(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    """A mistake gives exit code 1 and a message that says what to do, on standard error."""
+    code, out, err = run(capsys, *arguments)
+    assert code == 1
+    assert out == ""
+    assert err.startswith("eks-audit: ")
+    assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["query", "sample"], ["query", "sample", "x", "--format", "xml"]]
+)
+def test_wrong_calls(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """A wrong call exits with 1 and not with argparse's 2, which means findings here."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 1
+    assert "usage: eks-audit" in capsys.readouterr().err
+
+
+def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    """queries and notebooks list what ships, a line each, and show the whole of one."""
+    _, out, _ = run(capsys, "queries")
+    assert [line.split()[0] for line in out.splitlines()] == [query.name for query in list_queries()]
+    _, out, _ = run(capsys, "queries", "refused_requests")
+    assert "username: string = ''" in out
+    assert "filter responseStatus.code = 401 or responseStatus.code = 403" in out
+    _, out, _ = run(capsys, "notebooks")
+    assert [line.split()[0] for line in out.splitlines()] == [notebook.name for notebook in list_notebooks()]
+    _, out, _ = run(capsys, "notebooks", "04")
+    assert 'namespace: str = ""  only this namespace; empty for all' in out
+
+
+def test_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """report prints where the index is, and nothing else, on standard output."""
+    code, out, err = run(capsys, "report", "sample", "02", "--out", str(tmp_path))
+    assert code == 0
+    assert out.strip() == str(tmp_path / "index.html")
+    assert Path(out.strip()).is_file()
+    assert "5 requests to change aws-auth" in err
+
+
+def test_closed_pipe() -> None:
+    """A reader that stops early, as head does, is no error."""
+    command = f"{sys.executable} -m eks_audit_nb.cli query sample 'fields @message' --format jsonl | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)  # noqa: S602
+    assert done.stdout.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_light_import() -> None:
+    """Importing the package, and asking the command for help, loads neither pandas nor DuckDB, boto3 or matplotlib."""
+    code = (
+        "import sys, eks_audit_nb, eks_audit_nb.cli as cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(*[name for name in ('pandas', 'duckdb', 'boto3', 'matplotlib', 'papermill') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ""

@@ -1,0 +1,72 @@
+"""Figures count right, say so in words, and survive what a log can hold."""
+
+from __future__ import annotations
+
+import warnings
+
+import pandas as pd
+
+from eks_audit_nb.reporting.plots import activity_over_time, counts_over_time, ranked
+from eks_audit_nb.reporting.shown import Shown
+
+
+def alt_of(shown: Shown) -> str:
+    return str(shown._repr_mimebundle_()[1]["image/png"]["alt"])
+
+
+def rows(*pairs: tuple[str, str | None]) -> pd.DataFrame:
+    times = pd.to_datetime([time for time, _ in pairs], utc=True)
+    return pd.DataFrame({"time": times, "verb": pd.Series([verb for _, verb in pairs], dtype="string")})
+
+
+def test_every_span_is_counted() -> None:
+    """Spans without a row count 0, and the sum over all spans and kinds is the number of rows."""
+    frame = rows(("2026-11-24 10:00:30", "get"), ("2026-11-24 10:03:10", "list"), ("2026-11-24 10:03:50", "get"))
+    counts = counts_over_time(frame, "verb", "1min")
+    assert counts["get"].tolist() == [1, 0, 0, 1]
+    assert counts["list"].tolist() == [0, 0, 0, 1]
+
+
+def test_rare_kinds_are_put_together() -> None:
+    """Beyond six kinds the rest is shown as others, and none is lost."""
+    frame = rows(*(("2026-11-24 10:00:00", verb) for verb in "aabbccddeeffgh"))
+    counts = counts_over_time(frame, "verb", "1min")
+    assert counts["others"].sum() == 2
+    assert counts.to_numpy().sum() == len(frame)
+
+
+def test_missing_kind_is_named() -> None:
+    """A row without the value is counted as none."""
+    assert counts_over_time(rows(("2026-11-24 10:00:00", None)), "verb", "1min")["none"].sum() == 1
+
+
+def test_alt_text_has_the_numbers() -> None:
+    """The alternative text says how many there were, when the most, and of which kind."""
+    shown = activity_over_time(
+        rows(("2026-11-24 10:00:00", "get"), ("2026-11-24 10:00:00", "list")), "verb", "Requests"
+    )
+    assert "2 in all" in alt_of(shown)
+    assert "The most are 2 at 2026-11-24 10:00:00 UTC" in alt_of(shown)
+    assert "get 1" in alt_of(shown)
+
+
+def test_empty_figures() -> None:
+    """Without rows there is a figure that says so."""
+    assert "nothing in the window" in alt_of(activity_over_time(rows(), "verb", "Requests"))
+    assert "nothing in the window" in alt_of(ranked(pd.Series(dtype="int64"), "Requests"))
+
+
+def test_labels_are_no_mathematics() -> None:
+    """A dollar sign, a backslash or an underscore in a name of the log is drawn as it is."""
+    hostile = pd.Series([3, 2, 1], index=["$x_{1}$", "\\alpha", "_hidden"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "$x_{1}$ 3" in alt_of(ranked(hostile, "Kinds"))
+        frame = rows(("2026-11-24 10:00:00", "$x_{1}$"), ("2026-11-24 10:00:00", "_hidden"))
+        assert "_hidden 1" in alt_of(activity_over_time(frame, "verb", "Requests"))
+
+
+def test_long_windows_have_few_bars() -> None:
+    """The width of a bar grows with the window, so that a year is as readable as a minute."""
+    frame = rows(("2025-11-24 10:00:00", "get"), ("2026-11-24 10:00:00", "get"))
+    assert "per 7 days" in alt_of(activity_over_time(frame, "verb", "Requests")).replace("week", "7 days")

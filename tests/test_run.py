@@ -1,0 +1,108 @@
+"""Notebooks run in parallel, one that fails stops no other, and what came of each is recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from eks_audit_nb.errors import ParameterError
+from eks_audit_nb.reporting.notebooks import Notebook, find_notebooks, list_notebooks, read_notebook
+from eks_audit_nb.reporting.run import DONE, ERROR, INCOMPLETE, run_report
+
+from conftest import audit_event
+
+pytestmark = pytest.mark.xdist_group("report")
+
+
+def make_notebook(path: Path, code: str) -> Notebook:
+    parameters = new_code_cell(
+        'source: str = ""  # a source\nstart: str = ""  # a time\nend: str = ""  # a time',
+        metadata={"tags": ["parameters"]},
+    )
+    cells = [new_markdown_cell("# Title\n\nQuestion?"), parameters, new_code_cell(code)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), path)
+    return read_notebook(path)
+
+
+def test_what_is_written(sample_report: Path) -> None:
+    """A run leaves the notebooks as they ran, their reports, an index, and the same facts for programs."""
+    names = [notebook.name for notebook in list_notebooks()]
+    expected = {f"{name}.{ending}" for name in names for ending in ("html", "ipynb")} | {"index.html", "report.json"}
+    assert {path.name for path in sample_report.iterdir()} == expected
+    record = json.loads((sample_report / "report.json").read_text())
+    assert [each["name"] for each in record["notebooks"]] == names
+    assert record["exit_code"] == 0
+    first = record["notebooks"][1]["results"][0]
+    assert first["rows"] == 5
+    assert first["complete"] is True
+    assert first["bytes_scanned"] == 27_595_430 or first["bytes_scanned"] > 27_000_000
+    assert "deletecollection" in first["query"]
+
+
+def test_one_failure_stops_no_other(tmp_path: Path) -> None:
+    """A notebook that raises, one whose kernel dies, and one that is right: two are failed and the third is done."""
+    raises = make_notebook(tmp_path / "raises.ipynb", "raise ValueError('on purpose')")
+    dies = make_notebook(tmp_path / "dies.ipynb", "import os; os._exit(1)")
+    works = make_notebook(
+        tmp_path / "works.ipynb", "from eks_audit_nb.reporting import headline\nheadline(f'Read {source}.')"
+    )
+    report = run_report("sample", (raises, dies, works), tmp_path / "out", progress=False)
+    assert report.exit_code == ERROR
+    assert [bool(run.error) for run in report.runs] == [True, True, False]
+    assert report.runs[0].error == "ValueError: on purpose"
+    assert "kernel" in report.runs[1].error.lower()
+    assert report.runs[2].headline == "Read sample."
+    index = (tmp_path / "out" / "index.html").read_text()
+    assert "3 notebooks ran, 2 failed" in index
+    assert "ValueError: on purpose" in index
+    assert "on purpose" in (tmp_path / "out" / "raises.html").read_text()
+
+
+def test_incomplete_answers_are_told(tmp_path: Path, make_log: Callable[..., Path]) -> None:
+    """A log with a line that cannot be read gives an incomplete report that says why."""
+    log = make_log(audit_event(), '{"kind":"Event","auditID":"x","stage":')
+    report = run_report(str(log), find_notebooks(["04"]), tmp_path / "out", progress=False)
+    assert report.exit_code == INCOMPLETE
+    assert "1 lines of the window are no JSON" in report.runs[0].doubts
+    assert "1 may lack rows of the window" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_window_and_parameters_reach_the_notebooks(tmp_path: Path) -> None:
+    """Start, end and further parameters are those that the queries ran with."""
+    report = run_report(
+        "sample",
+        find_notebooks(["04"]),
+        tmp_path,
+        start="2026-11-24T22:30:00Z",
+        end="2026-11-24T22:31:00Z",
+        parameters={"namespace": "kube-system"},
+        progress=False,
+    )
+    assert report.exit_code == DONE
+    (result,) = report.runs[0].results
+    assert (result["start"], result["end"]) == ("2026-11-24T22:30:00+00:00", "2026-11-24T22:31:00+00:00")
+    assert report.record()["parameters"] == {"namespace": "kube-system"}
+
+
+def test_unknown_parameters_are_refused(tmp_path: Path) -> None:
+    """A parameter that no notebook has is refused by name, before anything is written."""
+    with pytest.raises(ParameterError, match="'nmespace'. Did you mean 'namespace'"):
+        run_report("sample", find_notebooks(["04"]), tmp_path / "out", parameters={"nmespace": "x"}, progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_relative_paths(tmp_path: Path, make_log: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path is taken from where the command runs, wherever the kernels start."""
+    log = make_log(audit_event())
+    monkeypatch.chdir(log.parent)
+    echo = make_notebook(
+        tmp_path / "echo.ipynb", "import os\nfrom eks_audit_nb.reporting import headline\nheadline(source)"
+    )
+    report = run_report("audit.jsonl", (echo,), tmp_path / "out", progress=False)
+    assert report.runs[0].headline == str(log)

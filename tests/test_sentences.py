@@ -1,0 +1,63 @@
+"""Each notebook's answer is computed from its frames, also when there is little to say."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from eks_audit_nb import attribute, mapping_changes
+from eks_audit_nb.analysis import reasons
+from eks_audit_nb.events import unescaped
+from eks_audit_nb.reporting import sentences
+from eks_audit_nb.sources.files import FileSource
+
+NEVER = {"start": "2020-01-01", "end": "2020-01-02"}
+
+
+def requests(source: FileSource, query: str, **window: str) -> pd.DataFrame:
+    return attribute(source.run(query, window.get("start", ""), window.get("end", "")).frame)
+
+
+def test_aws_auth_changes(sample: FileSource) -> None:
+    """The sentence says who succeeded, who did not, and who was made an administrator."""
+    found = requests(sample, "aws_auth_changes")
+    text = sentences.aws_auth_changes(found, mapping_changes(found))
+    assert text.startswith("5 requests to change aws-auth: 4 succeeded (alice, kubernetes-admin, terraform), 1 did not")
+    assert "system:masters was given to arn:aws:iam::111122223333:user/backup-operator." in text
+    assert "in place for arn:aws:iam::111122223333:role/shadow-admin, possibly new" in text
+
+
+def test_failed_anonymous_requests(sample: FileSource) -> None:
+    """The sentence tells anonymous requests and refused credentials apart."""
+    text = sentences.failed_anonymous_requests(requests(sample, "failed_anonymous_requests"))
+    assert text.startswith("28 requests without a valid identity were turned away: 20 anonymous (403) and 8 whose")
+    assert text.endswith("the most, 17, from 192.0.2.9.")
+
+
+def test_secret_activity(sample: FileSource) -> None:
+    """The sentence names who listed every Secret, the rarest first."""
+    text = sentences.secret_activity(requests(sample, "secret_activity"))
+    assert text.startswith("663 requests for Secrets by 23 users and service accounts; 32 were refused.")
+    assert "system:anonymous" in text
+
+
+def test_authorization_decisions(sample: FileSource) -> None:
+    """The sentence adds up the requests that were allowed on each ground, and those that were refused."""
+    decisions = sample.run("authorization_decisions").frame
+    decisions = decisions.assign(reason=unescaped(decisions["reason"]))
+    decisions = decisions.join(reasons(decisions["decision"], decisions["reason"]))
+    text = sentences.authorization_decisions(decisions, requests(sample, "refused_requests"))
+    assert "by EKS access policy" in text
+    assert "122 requests refused: 95 refused by authorization, 17 refused by admission" in text
+
+
+def test_nothing_found(sample: FileSource) -> None:
+    """An empty window gives a sentence that says so, not an error and not an empty text."""
+    empty = requests(sample, "aws_auth_changes", **NEVER)
+    assert sentences.aws_auth_changes(empty, mapping_changes(empty)).startswith("Nobody created, changed or deleted")
+    assert sentences.failed_anonymous_requests(empty).startswith("No request without a valid identity")
+    assert sentences.secret_activity(empty).startswith("Nobody asked for a Secret")
+    decisions = sample.run("authorization_decisions", **NEVER).frame
+    decisions = decisions.join(reasons(decisions["decision"], decisions["reason"]))
+    assert sentences.authorization_decisions(decisions, empty) == "No request was decided on in this window."
+    levels = sample.run("recording_levels", **NEVER).frame
+    assert sentences.setup("This is a file.", levels) == "This is a file. No audit event lies in this window."

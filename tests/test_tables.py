@@ -1,0 +1,69 @@
+"""Tables are escaped, counted, captioned and readable by assistive software."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from eks_audit_nb.reporting.tables import MISSING, table
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&"
+
+
+def html_of(frame: pd.DataFrame, columns: dict[str, str], rows: int = 20) -> str:
+    return str(table(frame, columns, "Rows", rows)._repr_mimebundle_()[0]["text/html"])
+
+
+def test_log_text_is_escaped() -> None:
+    """Text of the log becomes text of the page, in cells, headings and captions alike."""
+    frame = pd.DataFrame({"agent": [HOSTILE]}, dtype="string")
+    html = html_of(frame, {"agent": HOSTILE})
+    assert "<img" not in html
+    assert html.count("&lt;img") == 2
+    assert "&lt;b&gt;" in str(table(frame, {"agent": "Agent"}, "<b>")._repr_mimebundle_()[0]["text/html"])
+
+
+def test_rows_that_are_not_shown_are_counted() -> None:
+    """The caption says how many of how many rows are shown."""
+    html = html_of(pd.DataFrame({"n": range(1500)}), {"n": "N"}, rows=2)
+    assert "<caption>Rows (2 of 1,500)</caption>" in html
+    assert html.count("<tr>") == 3
+
+
+def test_headings_have_a_scope() -> None:
+    """Column headings are headings for a screen reader too."""
+    assert '<th scope="col">N</th>' in html_of(pd.DataFrame({"n": [1]}), {"n": "N"})
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "shown"),
+    [
+        ([None], "string", MISSING),
+        ([""], "string", MISSING),
+        ([None], "Int64", MISSING),
+        ([1234567], "Int64", "1,234,567"),
+        ([0.5], "Float64", "0.50"),
+        ([True], "boolean", "<strong>yes</strong>"),
+        ([False], "boolean", "no"),
+        (["2026-11-24T22:30:00.123Z"], "datetime64[us, UTC]", "2026-11-24 22:30:00"),
+        ([None], "datetime64[us, UTC]", MISSING),
+    ],
+)
+def test_values_are_written_for_people(values: list[object], dtype: str, shown: str) -> None:
+    """Times are UTC to the second, numbers have separators, and a missing value is a dash."""
+    assert f">{shown}</td>" in html_of(pd.DataFrame({"v": pd.Series(values, dtype=dtype)}), {"v": "V"})
+
+
+def test_only_long_words_are_broken() -> None:
+    """A key, an address or a time stays on one line; an ARN may be broken."""
+    frame = pd.DataFrame(
+        {"v": ["ASIA761512CC952F26FD", "2026-11-24 22:30:00", "arn:aws:iam::111122223333:role/shadow"]}
+    )
+    html = html_of(frame, {"v": "V"})
+    assert html.count('class="word"') == 2
+    assert html.count('class="long"') == 1
+
+
+def test_plain_form_is_whole() -> None:
+    """Where HTML cannot be shown the same rows stand as text."""
+    assert "ASIA1" in repr(table(pd.DataFrame({"k": ["ASIA1"]}), {"k": "Key"}, "Keys"))
