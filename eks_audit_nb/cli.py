@@ -31,8 +31,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code."""
-    parser = _parser()
-    given = parser.parse_args(_joined_times(sys.argv[1:] if arguments is None else arguments))
+    parser = build_parser()
+    given = parser.parse_args(join_times(sys.argv[1:] if arguments is None else arguments))
     command: Callable[[argparse.Namespace], int] = given.command
     try:
         return command(given)
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
 
 
-def _joined_times(arguments: Sequence[str]) -> list[str]:
+def join_times(arguments: Sequence[str]) -> list[str]:
     """`--start -24h` as `--start=-24h`: argparse would take -24h for an option."""
     joined: list[str] = []
     for argument in arguments:
@@ -59,7 +59,8 @@ def _joined_times(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their arguments."""
     parser = _Parser(
         prog="eks-audit",
         description="Ask Amazon EKS audit logs who did what, from where, with which credential, and why.",

@@ -6,6 +6,7 @@ It answers queries with the project's own engine. What a test wants it to do bes
 from __future__ import annotations
 
 import json
+import os
 import threading
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import pytest
 
 from eks_audit_nb.engine.store import EventStore
 from eks_audit_nb.errors import QueryError
@@ -32,6 +35,7 @@ class Behaviour:
     lost_rows: int = 0  # rows that are counted and not delivered
     logging: list[dict[str, Any]] = field(default_factory=list)
     refusal: tuple[int, str, str] | None = None  # status, code, message of StartQuery
+    forbidden: set[str] = field(default_factory=set)  # calls that the caller may not make
 
 
 @dataclass
@@ -56,6 +60,8 @@ class FakeCloudWatch:
         }
         if action not in handlers:
             return _error(400, "UnknownOperationException", action)
+        if action in self.behaviour.forbidden:
+            return _error(400, "AccessDeniedException", f"User is not authorized to perform: {action}")
         return handlers[action](request)
 
     def _start_query(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -164,3 +170,25 @@ def serve(service: FakeCloudWatch) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def point_boto3_at(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Set the environment so that boto3 asks this server, and reads no configuration of the machine."""
+    for name in (
+        "AWS_PROFILE",
+        "AWS_DEFAULT_REGION",
+        "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL_LOGS",
+        "AWS_ENDPOINT_URL_EKS",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+        "AWS_REGION": "eu-west-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)

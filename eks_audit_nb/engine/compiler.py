@@ -56,8 +56,10 @@ def compile_query(query: tree.Query, window: Window | None) -> Statement:
                 chain.parse(command)
             case tree.Stats():
                 chain.stats(command)
+            case tree.Sort():
+                chain.sort(command)
             case tree.Dedup():
-                chain.dedup(command, effective.dedup_keys)
+                chain.dedup(command)
     columns = schema.columns(query)
     outputs = [chain.output(column.name, query) for column in columns]
     selected = ", ".join(f"{text(value)} AS o{i}" for i, value in enumerate(outputs))
@@ -79,6 +81,7 @@ class _Chain:
     parameters: dict[str, object] = field(default_factory=dict)
     relation: str = "extracted"
     is_raw: bool = True
+    sorted_by: tuple[tree.SortKey, ...] = ()
     _steps: list[str] = field(default_factory=list)
     _visible: dict[str, Value] = field(default_factory=dict)
     _pointers: dict[str, int] = field(default_factory=dict)
@@ -178,9 +181,9 @@ class _Chain:
 
     def stats(self, command: tree.Stats) -> None:
         outputs: dict[str, Value] = {}
-        selected = []
-        groups_scope = _StatsScope(self, self, {}, has_columns=True)
-        scope = _StatsScope(self, groups_scope, {}, has_columns=False)
+        selected: list[tuple[str, str]] = []
+        groups_scope = _StatsScope(self.query, self, self, {}, has_columns=True)
+        scope = _StatsScope(self.query, self, groups_scope, {}, has_columns=False)
         for item in (*command.groups, *command.aggregates):
             of_item = groups_scope if len(selected) < len(command.groups) else scope
             value = compile_expression(item.expression, of_item)
@@ -192,11 +195,20 @@ class _Chain:
         columns = ", ".join(f"{sql} AS {column}" for column, sql in selected)
         grouping = f" GROUP BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else ""
         self._step(f"SELECT {columns} FROM {self.relation}{grouping}")
-        self._visible, self.is_raw = outputs, False
+        self._visible, self.is_raw, self.sorted_by = outputs, False, ()
 
-    def dedup(self, command: tree.Dedup, keys: tuple[tree.SortKey, ...]) -> None:
+    def sort(self, command: tree.Sort) -> None:
+        # The rows are put in order at the end, and by a dedup; an alias is there from here on.
+        self.select(
+            tuple(
+                tree.Selection(key.span, key.expression, key.name, is_aliased=True) for key in command.keys if key.name
+            )
+        )
+        self.sorted_by = command.keys
+
+    def dedup(self, command: tree.Dedup) -> None:
         names = [text(self.field(key)) for key in command.keys]
-        ordering = ", ".join(self.order_by(keys)) or names[0]
+        ordering = ", ".join(self.order_by(self.sorted_by)) or names[0]
         missing = " OR ".join(f"{name} IS NULL" for name in names)
         self._step(
             f"SELECT * FROM {self.relation} QUALIFY {missing} "
@@ -260,14 +272,11 @@ class _StatsScope:
     arguments do, and they see no alias of the aggregates beside them: `max(a) as a, min(a) as b`.
     """
 
+    query: tree.Query
     chain: _Chain
     outside: Scope
     aliases: dict[str, Value]
     has_columns: bool
-
-    @property
-    def query(self) -> tree.Query:
-        return self.chain.query
 
     def bind(self, value: object) -> str:
         return self.chain.bind(value)

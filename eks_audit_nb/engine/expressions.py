@@ -196,7 +196,7 @@ def _in(node: tree.In, scope: Scope) -> Value:
         parts.append(f"{text(operand)} IN ({', '.join(scope.bind(word) for word in words)})")
     if numbers:
         parts.append(f"{number(operand)} IN ({', '.join(scope.bind(each) for each in numbers)})")
-    sql = " OR ".join(f"coalesce({part}, false)" for part in parts) or "false"
+    sql = " OR ".join(f"coalesce({part}, false)" for part in parts) or "1 = 0"
     return Value(f"(NOT ({sql}))" if node.is_negated else f"({sql})", Kind.BOOLEAN)
 
 
@@ -297,8 +297,8 @@ _FUNCTIONS: dict[str, _Build] = {
     "floor": _of_numbers("floor({0})"),
     "greatest": _of_numbers("greatest({all})"),
     "least": _of_numbers("least({all})"),
-    "log": _of_numbers("CASE WHEN {0} > 0 THEN ln({0}) END"),
-    "sqrt": _of_numbers("sqrt({0})"),
+    "log": _of_numbers("log_of({0})"),
+    "sqrt": _of_numbers("root_of({0})"),
     "fromMillis": _from_milliseconds,
     "toMillis": _to_milliseconds,
     "ispresent": _of_texts("({0} IS NOT NULL)", Kind.BOOLEAN),
@@ -326,14 +326,14 @@ def _period_call(name: str, arguments: Sequence[tree.Node], scope: Scope) -> Val
     assert isinstance(last, tree.Period)  # noqa: S101  # `functions.check` has seen to it
     source = compile_expression(subject[0], scope) if subject else scope.field(tree.Field(last.span, "@timestamp"))
     instant = _instant(source)
-    count = min(last.number, functions.PERIOD_CAPS.get(last.unit, last.number))
+    count = functions.capped(last)
     if last.unit in _MILLISECONDS:
         width = scope.bind(count * _MILLISECONDS[last.unit])
         bins = f"CAST(floor(CAST({instant} AS DOUBLE) / {width}) AS BIGINT)"
         step = f"CASE WHEN {bins} * {width} < {instant} THEN {bins} + 1 ELSE {bins} END" if name == "dateceil" else bins
         return Value(f"time_of(({step}) * {width})", Kind.TIME)
     width = scope.bind(count * _MONTHS[last.unit])
-    months = f"(datediff('month', TIMESTAMP '1970-01-01', epoch_ms({instant})) // {width} * {width})"
+    months = f"(floor(datediff('month', TIMESTAMP '1970-01-01', epoch_ms({instant})) / {width}) * {width})"
     floor = f"epoch_ms(TIMESTAMP '1970-01-01' + to_months(CAST({months} AS INTEGER)))"
     if name != "dateceil":
         return Value(floor, Kind.TIME)

@@ -12,9 +12,12 @@ _NUMBER = r"[+-]?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 MACROS = (
     # The number that a text is, or NULL.
     f"""CREATE MACRO number_of(x) AS list_transform([x], lambda v: CASE
-        WHEN regexp_full_match(v, '{_NUMBER}') AND isfinite(TRY_CAST(v AS DOUBLE)) THEN TRY_CAST(v AS DOUBLE) END)[1]""",
+        WHEN regexp_full_match(v, '{_NUMBER}') AND isfinite(TRY_CAST(v AS DOUBLE))
+        THEN TRY_CAST(v AS DOUBLE) END)[1]""",
     # A result that is no number (a division by zero, the root of -1) is missing.
     "CREATE MACRO finite(x) AS list_filter([x], lambda v: isfinite(v))[1]",
+    "CREATE MACRO log_of(x) AS list_transform([x], lambda v: CASE WHEN v > 0 THEN ln(v) END)[1]",
+    "CREATE MACRO root_of(x) AS list_transform([x], lambda v: CASE WHEN v >= 0 THEN sqrt(v) END)[1]",
     # Whole numbers print without a fraction.
     """CREATE MACRO number_text(x) AS list_transform([x], lambda v: CASE
         WHEN v = trunc(v) AND abs(v) < 1e15 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END)[1]""",

@@ -81,8 +81,17 @@ class EventStore:
         """
         self._check_patterns(query)
         statement = compile_query(query, window)
-        with self._lock:
-            frame = self._connection.execute(statement.sql, statement.parameters).df()
+        try:
+            with self._lock:
+                frame = self._connection.execute(statement.sql, statement.parameters).df()
+        except duckdb.DataError as error:
+            raise QueryError(
+                f"A value is beyond what can be computed: {_first_line(error)}",
+                query.text,
+                query.span.start,
+                query.span.end,
+                "Leave the rows with such values out with a filter.",
+            ) from None
         scanned = self._scanned(window)
         values = {
             column.name: [None if pd.isna(value) else value for value in frame[f"o{index}"]]
@@ -147,4 +156,4 @@ class EventStore:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].removeprefix("Invalid Input Error: ")
+    return str(error).partition("\n")[0].removeprefix("Invalid Input Error: ").removeprefix("Out of Range Error: ")

@@ -17,7 +17,9 @@ What AWS does not document, and what is taken here instead (one place each):
 | which texts are numbers | digits with a sign, fraction, exponent, in a double's range | `engine.macros` |
 | objects and arrays as a field | not a value, as only leaves are discovered | `engine.macros` |
 | several readings of a dotted name | the most nested one that has a value | `engine.fields` |
-| `min` and `max` | over the values that are numbers | `functions` |
+| `min` and `max` | over the values that are numbers; over text where none is | `engine.expressions` |
+| JSON's true and false | 1 and 0, as users observe; the bare words in a comparison too | `engine.macros` |
+| times before the year 1 or after 9999 | missing | `engine.macros` |
 """
 
 from eks_audit_nb.insights.parser import parse

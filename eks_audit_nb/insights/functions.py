@@ -95,6 +95,8 @@ _BY_NAME = {function.name.lower(): function for function in _TABLE}
 
 # The unit of a period, and where a number beyond it is capped without a word: bin(300s) is bin(60s).
 PERIOD_CAPS = {"ms": 1000, "s": 60, "m": 60, "h": 24}
+# What no cap applies to has an end too: 9,999 years are as long as there are dates.
+LONGEST_PERIOD = 9_999
 _UNIT_WORDS = {
     "ms": ("ms", "msec", "msecs", "millisecond", "milliseconds"),
     "s": ("s", "sec", "secs", "second", "seconds"),
@@ -134,6 +136,11 @@ def period_unit(word: str) -> str:
     return _UNITS[word.lower()]
 
 
+def capped(period: tree.Period) -> int:
+    """The number of a period as the service takes it: bin(300s) is bin(60s)."""
+    return min(period.number, PERIOD_CAPS.get(period.unit, period.number))
+
+
 def is_aggregate(node: tree.Node) -> bool:
     """Whether an aggregate stands anywhere in an expression."""
     return any(isinstance(part, tree.Call) and of(part).is_aggregate for part in node.walk())
@@ -153,16 +160,26 @@ def check(query: tree.Query) -> None:
         allowed = command.aggregates if isinstance(command, tree.Stats) else ()
         inside = {id(node) for aggregate in allowed for node in aggregate.walk()}
         _check_bare_fields(query, allowed)
+        if allowed and not any(is_aggregate(selection) for selection in allowed):
+            _refuse(query, allowed[0], "stats needs an aggregate", "Such as stats count(*) or stats max(@timestamp).")
         for node in command.walk():
             if isinstance(node, tree.Call) and of(node).is_aggregate:
                 if id(node) not in inside and tree.label(query.source_of(node)) not in outputs:
                     _refuse(
                         query, node, f"{node.name}() is an aggregate", "Aggregates stand in `stats`, before its `by`."
                     )
-                if any(is_aggregate(argument) for argument in node.arguments):
+                if any(_computes_aggregate(query, argument, outputs) for argument in node.arguments):
                     _refuse(query, node, "An aggregate cannot hold another one", "Use a second `stats` command.")
         if isinstance(command, tree.Stats):
             outputs = {tree.label(item.name) for item in (*command.groups, *command.aggregates)}
+
+
+def _computes_aggregate(query: tree.Query, node: tree.Node, outputs: set[str]) -> bool:
+    """Whether an aggregate stands in an expression that does not name a column of the stats before: `max(count(*))`."""
+    return any(
+        isinstance(part, tree.Call) and of(part).is_aggregate and tree.label(query.source_of(part)) not in outputs
+        for part in node.walk()
+    )
 
 
 def _check_bare_fields(query: tree.Query, aggregates: tuple[tree.Selection, ...]) -> None:
@@ -175,6 +192,8 @@ def _check_bare_fields(query: tree.Query, aggregates: tuple[tree.Selection, ...]
             if isinstance(node, tree.Field) and node.name not in earlier:
                 hint = f"Aggregate it, as in count({node.name}), or group: stats count(*) by {node.name}"
                 _refuse(query, node, f"stats needs an aggregate such as count(*), not the field {node.name!r}", hint)
+            if isinstance(node, tree.Call) and of(node).name == "bin":
+                _refuse(query, node, "stats needs an aggregate, not bin()", "Group: stats count(*) by bin(5m)")
             if not (isinstance(node, tree.Call) and of(node).is_aggregate):
                 waiting.extend(node.children())
         earlier.add(selection.name)
@@ -200,6 +219,8 @@ def _check_call(query: tree.Query, call: tree.Call) -> None:
             _refuse(query, argument, f"{function.name}(*) has no meaning", "Only count takes a `*`.")
         if isinstance(argument, tree.Period) and argument.number == 0:
             _refuse(query, argument, "A period of 0 has no meaning", "Give at least 1, as in bin(1m).")
+        if isinstance(argument, tree.Period) and capped(argument) > LONGEST_PERIOD:
+            _refuse(query, argument, "This period is too long", f"Give at most {LONGEST_PERIOD}, as in bin(1d).")
 
 
 def _arity(function: Function) -> str:

@@ -16,8 +16,8 @@ from eks_audit_nb.insights import tree
 class Effective:
     """The commands as they take effect.
 
-    `steps` holds everything but display, sort and limit in the order of the text; `keys` the sort that orders the final
-    rows; `limit` the cap on them, None without one; `warnings` one sentence for each thing that was moved or dropped.
+    `steps` holds everything but limit in the order of the text; `keys` the sort that orders the final rows; `limit` the
+    cap on them, None without one; `warnings` one sentence for each thing that was moved or dropped.
     """
 
     steps: tuple[tree.Command, ...]
@@ -30,7 +30,9 @@ def effective(query: tree.Query) -> Effective:
     """Move sort and limit to the end, where the service applies them."""
     commands = query.commands
     last_stats = max((i for i, command in enumerate(commands) if isinstance(command, tree.Stats)), default=-1)
-    last_filter = max((i for i, command in enumerate(commands) if isinstance(command, tree.Filter)), default=-1)
+    cut = (tree.Filter, tree.Stats, tree.Dedup)  # what a limit before it would change the rows of
+    last_cut = max((i for i, command in enumerate(commands) if isinstance(command, cut)), default=-1)
+    dedups = [i for i, command in enumerate(commands) if isinstance(command, tree.Dedup)]
     sorts = [(i, command) for i, command in enumerate(commands) if isinstance(command, tree.Sort)]
     limits = [(i, command) for i, command in enumerate(commands) if isinstance(command, tree.Limit)]
 
@@ -38,26 +40,36 @@ def effective(query: tree.Query) -> Effective:
     keys = kept_sorts[-1].keys if kept_sorts else ()
     count = min((command.count for _, command in limits), default=None)
     early_sort = any(i < last_stats for i, _ in sorts)
-    early_limit = any(i < max(last_stats, last_filter) for i, _ in limits)
+    early_limit = any(i < last_cut for i, _ in limits)
 
     warnings = []
     if early_sort or early_limit:
         moved = _mended(query, kept_sorts[-1] if kept_sorts else None, count)
         what = " and ".join(word for word, is_early in (("sort", early_sort), ("limit", early_limit)) if is_early)
-        before = "stats" if last_stats > last_filter or early_sort else "filter"
-        effect = "Rows are capped at the end, after every filter and stats. " if early_limit else ""
+        before = "stats" if early_sort else _word(commands[last_cut])
+        effect = "Rows are capped at the end, after every filter, stats and dedup. " if early_limit else ""
         dropped = "A sort before stats has no effect and was left out. " if early_sort else ""
         warnings.append(f"`{what}` stands before `{before}`. {effect}{dropped}Write instead: {moved}")
     if len(sorts) > 1:
         warnings.append("Only the last `sort` orders the result.")
-    steps = tuple(c for c in commands if not isinstance(c, tree.Sort | tree.Limit))
+    behind = commands[min(dedups) + 1 :] if dedups else ()
+    if late := [command for command in behind if not isinstance(command, tree.Limit)]:
+        warnings.append(f"`{_word(late[0])}` stands after `dedup`, where CloudWatch takes nothing but `limit`.")
+    steps = tuple(c for c in commands if not isinstance(c, tree.Limit))
     return Effective(steps, keys, count, tuple(warnings))
 
 
 def _mended(query: tree.Query, sort: tree.Sort | None, count: int | None) -> str:
-    parts = [query.source_of(c).strip() for c in query.commands if not isinstance(c, tree.Sort | tree.Limit)]
+    kept = [c for c in query.commands if not isinstance(c, tree.Sort | tree.Limit)]
     if sort is not None:
-        parts.append(query.source_of(sort).strip())
+        # Before a dedup, which keeps the first row in the order of the sort; at the end otherwise.
+        later = [c for c in kept if isinstance(c, tree.Dedup) and c.span.start > sort.span.start]
+        kept.insert(kept.index(later[0]) if later else len(kept), sort)
+    parts = [query.source_of(command).strip() for command in kept]
     if count is not None:
         parts.append(f"limit {count}")
     return " | ".join(parts)
+
+
+def _word(command: tree.Command) -> str:
+    return type(command).__name__.lower()

@@ -22,7 +22,16 @@ MAX_QUERY_LENGTH = 10_000
 # Deeper than anyone writes by hand; `and` and `or` chains are flat and do not count. Engines recurse over the tree.
 MAX_DEPTH = 64
 
+# Python refuses to read whole numbers of more than 4,300 digits, and no count or period needs more than these.
+_MAX_DIGITS = 15
+
 _COMMANDS = ("fields", "display", "filter", "where", "stats", "sort", "limit", "dedup", "parse")
+# Commands of the service that are not read here: most of them nothing but the service can answer.
+_OTHER_COMMANDS = (
+    *("accum", "addtotals", "anomaly", "appendcols", "autoregress", "cidrlookup", "countfrequent", "diff", "estimate"),
+    *("expand", "filldown", "fillmissing", "filterindex", "join", "json", "logcompare", "lookup", "outlier", "pattern"),
+    *("relevantfields", "sessionize", "source", "unmask", "unnest"),
+)
 
 
 def parse(text: str) -> tree.Query:
@@ -100,9 +109,9 @@ class _Builder(_Base):  # type: ignore[misc]  # lark's own base is untyped
 
     def limit(self, meta: Meta, items: list[Any]) -> tree.Limit:
         number: Token = items[1]
-        if not number.isdecimal() or not 1 <= int(number) <= 100_000:
+        if not number.isdecimal() or len(number) > _MAX_DIGITS or not 1 <= int(number) <= 100_000:
             raise QueryError(
-                f"limit {number} is out of range",
+                f"limit {number[:20]} is out of range",
                 self.text,
                 _token_start(number),
                 _token_end(number),
@@ -133,9 +142,10 @@ class _Builder(_Base):  # type: ignore[misc]  # lark's own base is untyped
         return tree.Selection(_span(meta), expression, name, is_aliased=False)
 
     def sort_key(self, meta: Meta, items: list[Any]) -> tree.SortKey:
-        expression, _alias, direction = items
+        expression, alias, direction = items
+        name = "" if alias is None else _field_name(alias)
         # The default direction is not documented; ascending is what every sort without a word means elsewhere.
-        return tree.SortKey(_span(meta), expression, tree.Direction((direction or "asc").lower()))
+        return tree.SortKey(_span(meta), expression, tree.Direction((direction or "asc").lower()), name)
 
     def any_of(self, meta: Meta, terms: list[Any]) -> tree.AnyOf:
         return tree.AnyOf(_span(meta), tuple(terms))
@@ -186,6 +196,8 @@ class _Builder(_Base):  # type: ignore[misc]  # lark's own base is untyped
 
     def period(self, meta: Meta, items: list[Token]) -> tree.Period:
         number, unit = re.fullmatch(r"(\d+)\s*([a-zA-Z]+)", items[0]).groups()  # type: ignore[union-attr]
+        if len(number) > _MAX_DIGITS:
+            raise self._out_of_range(meta, "This period is too long", "")
         return tree.Period(_span(meta), int(number), functions.period_unit(unit))
 
     def field(self, meta: Meta, items: list[Token]) -> tree.Field:
@@ -195,7 +207,13 @@ class _Builder(_Base):  # type: ignore[misc]  # lark's own base is untyped
         return tree.String(_span(meta), _unquote(items[0]))
 
     def number(self, meta: Meta, items: list[Token]) -> tree.Number:
-        return tree.Number(_span(meta), str(items[0]))
+        number = tree.Number(_span(meta), str(items[0]))
+        if number.value == float("inf"):
+            raise self._out_of_range(meta, "This number is too large", "Numbers reach to 1.7e308.")
+        return number
+
+    def _out_of_range(self, meta: Meta, message: str, hint: str) -> QueryError:
+        return QueryError(message, self.text, meta.start_pos, meta.end_pos, hint)
 
     def _pattern(self, token: Token) -> tree.String | tree.Regex:
         span = Span(_token_start(token), _token_end(token))
@@ -295,6 +313,10 @@ def _hint(text: str, start: int, found: str, expected: Any) -> str:
     before = text[:start].rstrip()
     if "FIELDS" in expected:  # a command begins here
         return _command_hint(found, before)
+    if expected and expected <= {"STRING", "REGEX"}:
+        return "Quoted text or a regular expression such as /ab.c/ stands here."
+    if "RSQB" in expected and "NAME" not in expected:
+        return 'A list holds quoted text and numbers, as in verb in ["create", "get"].'
     fixed = {
         "&": "Write `and`.",
         ">": "Write `!=` for unequal." if before.endswith("<") else "",
@@ -326,7 +348,9 @@ def _hint(text: str, start: int, found: str, expected: Any) -> str:
 
 def _command_hint(found: str, before: str) -> str:
     if found == "|":
-        return "Remove this pipe: there is no command before it." if not before else "Two pipes stand side by side."
+        return "Remove this pipe: there is no command before it." if not before else "Two pipes stand side by side; between two conditions write `or`."
+    if found.lower() in _OTHER_COMMANDS:
+        return f"{found!r} is a command of CloudWatch that is not answered here; run this query in its console."
     near = difflib.get_close_matches(found.lower(), _COMMANDS, 1)
     known = f"Did you mean {near[0]!r}? " if near else ""
     return f"{known}A command begins here: {', '.join(_COMMANDS)}."

@@ -66,6 +66,8 @@ def columns(query: tree.Query) -> tuple[Column, ...]:
             displayed = list(_typed(command.selections, known))
         elif isinstance(command, tree.Parse):
             known.update(dict.fromkeys(command.names, ColumnType.TEXT))
+        elif isinstance(command, tree.Sort):
+            known.update({key.name: type_of(key.expression, known) for key in command.keys if key.name})
     if not shown and displayed is None:
         shown = [Column(name, FIELD_TYPES.get(name, ColumnType.TEXT)) for name in DEFAULT_NAMES]
     unique = {column.name: column for column in (shown if displayed is None else displayed)}

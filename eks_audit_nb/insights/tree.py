@@ -186,10 +186,11 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True)
 class SortKey(Node):
-    """One key of a sort."""
+    """One key of a sort; `name` is its alias, "" without one."""
 
     expression: Node
     direction: Direction
+    name: str
 
 
 @dataclass(frozen=True)

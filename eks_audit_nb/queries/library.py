@@ -114,6 +114,8 @@ def _refuse_unknown(given: Mapping[str, object], known: Mapping[str, object], wh
 
 
 def _coerced(name: str, value: object, kind: str) -> object:
+    if kind == "string" and not isinstance(value, str):
+        raise ParameterError(f"The parameter {name} takes text, not {value!r}.")
     if kind == "number" and isinstance(value, str):
         try:
             return float(value) if "." in value else int(value)
@@ -136,7 +138,7 @@ def _literal(name: str, value: object) -> str:
     if isinstance(value, bool) or value is None:
         raise ParameterError(f"The parameter {name} takes text, a number or a list, not {value!r}.")
     if isinstance(value, int | float):
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise ParameterError(f"The parameter {name} takes a finite number, not {value!r}.")
         return repr(value)
     if isinstance(value, list | tuple | set):

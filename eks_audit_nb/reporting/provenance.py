@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import version
 
+from eks_audit_nb.markup import facts_table
 from eks_audit_nb.reporting.shown import Shown
 from eks_audit_nb.sources.base import Result
 
@@ -24,12 +25,4 @@ def provenance(*results: Result) -> Shown:
 
 
 def _block(result: Result) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
-        for name, value in result.summary().items()
-    )
-    caption = escape(result.name or "Query")
-    return (
-        f'<table class="eks-audit-result"><caption>{caption}</caption><tbody>{rows}</tbody></table>'
-        f"<pre>{escape(result.query.strip())}</pre>"
-    )
+    return facts_table(result.summary(), result.name or "Query") + f"<pre>{escape(result.query.strip())}</pre>"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
+from eks_audit_nb.markup import facts_table
 from eks_audit_nb.window import Window
 
 if TYPE_CHECKING:
@@ -138,15 +139,16 @@ class Result:
         return "\n".join([*lines, "Query:", *(f"    {line}" for line in self.query.strip().splitlines())])
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        rows = "".join(
-            f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
-            for name, value in self.summary().items()
-        )
-        html = (
-            f'<table class="eks-audit-result"><caption>{escape(self.name or "Query")}</caption><tbody>{rows}</tbody>'
-            f"</table><details><summary>The query as it ran</summary><pre>{escape(self.query.strip())}</pre></details>"
-        )
+        query = f"<details><summary>The query as it ran</summary><pre>{escape(self.query.strip())}</pre></details>"
+        html = facts_table(self.summary(), self.name or "Query") + query
         return {"text/plain": repr(self), "text/html": html, RESULT_MIMETYPE: self.record()}
+
+
+def limit_note(limit: int | None, rows: int) -> tuple[str, ...]:
+    """What is said where a limit that the user wrote may have cut the rows; that is no incompleteness."""
+    if limit is None or rows < limit:
+        return ()
+    return (f"The limit of {limit:,} in the query was reached; there may be more rows.",)
 
 
 def size_text(size: int) -> str:

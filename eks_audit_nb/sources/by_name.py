@@ -33,9 +33,9 @@ def check_source(source: str) -> None:
     """Refuse a source that cannot be there, before anything is started for it.
 
     Raises:
-        SourceError: An empty name, or files that do not exist.
+        SourceError: An empty name, no cluster's name, or files that do not exist.
     """
-    if not source.strip():
+    if not source.strip() or source == CLOUDWATCH:
         connect(source)
     if source != SAMPLE and not source.startswith(CLOUDWATCH):
         from eks_audit_nb.sources.lines import find_files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from eks_audit_nb import frames
 from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
-from eks_audit_nb.insights import parse, schema, tree
+from eks_audit_nb.insights import order, parse, schema, tree
 from eks_audit_nb.queries import prepare
-from eks_audit_nb.sources.base import CLOUDWATCH, Result, Statistics
+from eks_audit_nb.sources.base import CLOUDWATCH, Result, Statistics, limit_note
 from eks_audit_nb.window import Window, parse_window
 
 # The most rows that one query can return, since 2026. A limit in the text is respected instead.
@@ -37,7 +38,8 @@ class CloudWatchSource:
 
         Args:
             cluster: The cluster's name.
-            session: A boto3 session; the default one takes its profile and region from the environment.
+            session: A boto3 session; the default one takes its profile and region from the environment, AWS_REGION
+                too, which every AWS tool but boto3 knows.
 
         Raises:
             SourceError: No cluster named, or no region configured.
@@ -48,7 +50,7 @@ class CloudWatchSource:
         self.name = f"{CLOUDWATCH}{cluster}"
         self.log_group = f"/aws/eks/{cluster}/cluster"
         try:
-            self._session = session or boto3.Session()
+            self._session = session or boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
             self._logs = self._session.client("logs", config=Config(retries={"mode": "standard", "max_attempts": 5}))
         except NoRegionError:
             raise SourceError("No AWS region is set. Set AWS_REGION, or choose a profile with AWS_PROFILE.") from None
@@ -80,7 +82,7 @@ class CloudWatchSource:
                 events_matched=int(statistics["recordsMatched"]) if "recordsMatched" in statistics else None,
             ),
             reasons=tuple(_doubts(parsed, len(rows), statistics)),
-            notes=typed.notes,
+            notes=(*typed.notes, *limit_note(_limit_in(parsed), len(rows))),
             is_remote=True,
             query_id=query_id,
         )
@@ -102,7 +104,7 @@ class CloudWatchSource:
             "endTime": window.end_ms,
             "queryString": text,
         }
-        if parsed is None or _limit_in(parsed) is None:
+        if _limit_in(parsed) is None:
             request["limit"] = MAX_ROWS
         with _explained(self.log_group, text):
             answer = self._logs.start_query(**request)
@@ -162,8 +164,8 @@ def _parsed(text: str) -> tree.Query | None:
         return None
 
 
-def _limit_in(query: tree.Query) -> int | None:
-    return min((command.count for command in query.commands if isinstance(command, tree.Limit)), default=None)
+def _limit_in(query: tree.Query | None) -> int | None:
+    return order.effective(query).limit if query else None
 
 
 def _columns_of(rows: list[list[dict[str, str]]]) -> tuple[schema.Column, ...]:
@@ -172,8 +174,7 @@ def _columns_of(rows: list[list[dict[str, str]]]) -> tuple[schema.Column, ...]:
 
 
 def _doubts(query: tree.Query | None, rows: int, statistics: dict[str, float]) -> Iterator[str]:
-    limit = _limit_in(query) if query else None
-    if limit is None and rows >= MAX_ROWS:
+    if _limit_in(query) is None and rows >= MAX_ROWS:
         yield f"The service returns {MAX_ROWS:,} rows at most and there may be more. Ask for a shorter window."
     skipped = int(statistics.get("estimatedRecordsSkipped", 0))
     if skipped:

@@ -6,9 +6,9 @@ from importlib.resources import files
 
 from eks_audit_nb import frames
 from eks_audit_nb.engine.store import Answer, EventStore
-from eks_audit_nb.insights import parse
+from eks_audit_nb.insights import order, parse
 from eks_audit_nb.queries import prepare
-from eks_audit_nb.sources.base import SAMPLE, Result, Statistics
+from eks_audit_nb.sources.base import SAMPLE, Result, Statistics, limit_note
 from eks_audit_nb.sources.lines import Tally, find_files, read_events
 from eks_audit_nb.window import Window, parse_window
 
@@ -40,7 +40,7 @@ class FileSource:
             window=window,
             statistics=Statistics(answer.events_scanned, answer.bytes_scanned),
             reasons=self._reasons(answer),
-            notes=(*answer.warnings, *typed.notes),
+            notes=(*answer.warnings, *typed.notes, *limit_note(order.effective(tree).limit, answer.rows)),
         )
 
     def window(self, start: str = "", end: str = "") -> Window | None:

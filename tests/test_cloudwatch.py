@@ -1,0 +1,365 @@
+"""CloudWatch as a source, asked through real boto3: what it gives is whole, or it is an error or says so."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pandas as pd
+import pytest
+from conftest import audit_event
+from fake_cloudwatch import FakeCloudWatch, point_boto3_at, serve
+
+from eks_audit_nb.engine.store import Event, EventStore
+from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
+from eks_audit_nb.queries import list_queries
+from eks_audit_nb.sources import cloudwatch
+from eks_audit_nb.sources.cloudwatch import CloudWatchSource
+from eks_audit_nb.sources.files import FileSource
+from eks_audit_nb.sources.lines import Tally, read_events
+
+START, END = "2026-11-24T10:00:00Z", "2026-11-24T10:59:59.999Z"
+ROWS = "fields auditID | sort auditID asc"
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[EventStore]:
+    """Twelve events, five minutes apart."""
+    import json
+
+    first = datetime(2026, 11, 24, 10, tzinfo=UTC)
+    events = []
+    for number in range(12):
+        milliseconds = int((first + timedelta(minutes=5 * number)).timestamp() * 1000)
+        text = json.dumps(audit_event(auditID=f"id-{number:02}"))
+        stream = "kube-apiserver-audit-" + "0" * 32
+        events.append(Event(number, milliseconds, milliseconds, text, text, stream, "group", f"ptr-{number}", ""))
+    made = EventStore(events)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def service(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloudWatch]:
+    """The service with the log group of the cluster "prod", and boto3 pointed at it."""
+    fake = FakeCloudWatch("prod", store)
+    with serve(fake) as address:
+        point_boto3_at(monkeypatch, address)
+        yield fake
+
+
+@pytest.fixture
+def prod(service: FakeCloudWatch) -> Iterator[CloudWatchSource]:
+    """The cluster "prod" as a source."""
+    source = CloudWatchSource("prod")
+    yield source
+    source.close()
+
+
+def sent(service: FakeCloudWatch, action: str) -> list[dict[str, Any]]:
+    """The requests of one kind, in order."""
+    return [request for name, request in service.requests if name == action]
+
+
+# --- waiting --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [[], ["Scheduled"], ["Scheduled", "Running", "Unknown", "Running"]])
+def test_rows_count_only_when_the_query_is_complete(
+    prod: CloudWatchSource, service: FakeCloudWatch, before: list[str]
+) -> None:
+    """Rows that the service gives while a query is waiting or running are not taken, and Unknown is still running."""
+    service.behaviour.statuses = before
+    result = prod.run(ROWS, START, END)
+    assert list(result.frame["auditID"]) == [f"id-{number:02}" for number in range(12)]
+    assert result.complete
+    assert len(sent(service, "GetQueryResults")) == len(before) + 1
+    assert not service.stopped
+
+
+@pytest.mark.parametrize("status", ["Failed", "Timeout", "Cancelled", "SomethingNew"])
+@pytest.mark.parametrize("before", [[], ["Running"]])
+def test_other_ends_are_errors(prod: CloudWatchSource, service: FakeCloudWatch, status: str, before: list[str]) -> None:
+    """A query that ends in any other way is an error with the query's id, though rows came with it."""
+    service.behaviour.statuses, service.behaviour.final_status = before, status
+    with pytest.raises(CloudWatchError) as error:
+        prod.run(ROWS, START, END)
+    (query_id,) = {request["queryId"] for request in sent(service, "GetQueryResults")}
+    assert f"The query {query_id} ended with the status {status}." in str(error.value)
+
+
+# --- pages ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 5, 6, 11, 12, 13])
+def test_pages(prod: CloudWatchSource, service: FakeCloudWatch, size: int) -> None:
+    """All pages are fetched, in order, wherever their borders fall."""
+    service.behaviour.page_size = size
+    result = prod.run(ROWS, START, END)
+    assert list(result.frame["auditID"]) == [f"id-{number:02}" for number in range(12)]
+    assert len(sent(service, "GetQueryResults")) == -(-12 // size)
+
+
+@pytest.mark.parametrize("size", [5, 100])
+def test_lost_rows_are_an_error(prod: CloudWatchSource, service: FakeCloudWatch, size: int) -> None:
+    """When fewer rows arrive than the service counted, nothing is returned and the error gives both numbers."""
+    service.behaviour.page_size, service.behaviour.lost_rows = size, 1
+    with pytest.raises(CloudWatchError, match="has 12 rows and 11 arrived"):
+        prod.run(ROWS, START, END)
+
+
+# --- completeness ---------------------------------------------------------------------------------------------------
+
+
+def test_the_most_rows_are_asked_for(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
+    """Without a limit in the text the service is asked for 100,000 rows, and not for its default."""
+    prod.run(ROWS, START, END)
+    assert sent(service, "StartQuery")[0]["limit"] == 100_000
+
+
+@pytest.mark.parametrize(
+    "text", [f"{ROWS} | limit 3", "fields auditID | limit 3 | sort auditID asc", f"{ROWS}|LIMIT 3"]
+)
+def test_a_limit_in_the_text_is_the_only_one(prod: CloudWatchSource, service: FakeCloudWatch, text: str) -> None:
+    """A limit in the text is respected: none is sent beside it, and reaching it is a note and no incompleteness."""
+    result = prod.run(text, START, END)
+    assert "limit" not in sent(service, "StartQuery")[0]
+    assert len(result) == 3
+    assert result.complete
+    assert result.notes == ("The limit of 3 in the query was reached; there may be more rows.",)
+
+
+@pytest.mark.parametrize(("cap", "is_complete"), [(11, False), (12, False), (13, True)])
+def test_a_full_result_is_incomplete(
+    prod: CloudWatchSource, monkeypatch: pytest.MonkeyPatch, cap: int, is_complete: bool
+) -> None:
+    """As many rows as the service can return may not be all, and the result says so."""
+    monkeypatch.setattr(cloudwatch, "MAX_ROWS", cap)
+    result = prod.run(ROWS, START, END)
+    assert len(result) == min(cap, 12)
+    assert result.complete is is_complete
+    if not is_complete:
+        assert result.reasons == (
+            f"The service returns {cap} rows at most and there may be more. Ask for a shorter window.",
+        )
+
+
+def test_skipped_events_are_incomplete(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
+    """Events that the service says it skipped make the result incomplete."""
+    service.behaviour.skipped = 1234
+    result = prod.run(ROWS, START, END)
+    assert not result.complete
+    assert result.reasons == ("The service skipped about 1,234 events.",)
+
+
+# --- what is sent ---------------------------------------------------------------------------------------------------
+
+
+def test_times_are_milliseconds(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
+    """The window goes to the service in milliseconds, both ends inclusive, so that no event between seconds is lost."""
+    result = prod.run(ROWS, "2026-11-24T10:05:00.000Z", "2026-11-24T10:10:00.000Z")
+    request = sent(service, "StartQuery")[0]
+    assert (request["startTime"], request["endTime"]) == (1_795_514_700_000, 1_795_515_000_000)
+    assert list(result.frame["auditID"]) == ["id-01", "id-02"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hours"),
+    [("", "", 24), ("-2h", "", 2), ("-3d", "-2d", 24), ("", "2026-11-24T10:00:00Z", 24), ("-1h", "now", 1)],
+)
+def test_windows_count_from_now(prod: CloudWatchSource, start: str, end: str, hours: int) -> None:
+    """Without times the last 24 hours are asked; relative times count from now; a lone end has 24 hours before it."""
+    before = datetime.now(UTC)
+    window = prod.window(start, end)
+    assert window.end_ms - window.start_ms == hours * 3_600_000
+    expected = {"": 0, "now": 0, "-2d": 48}.get(end)
+    if expected is not None:
+        assert timedelta(0) <= window.end + timedelta(hours=expected, milliseconds=1) - before < timedelta(seconds=30)
+
+
+def test_the_log_group(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
+    """The group asked is the cluster's, and the text is sent as it was bound."""
+    result = prod.run("refused_requests", START, END, username="x")
+    request = sent(service, "StartQuery")[0]
+    assert request["logGroupName"] == "/aws/eks/prod/cluster"
+    assert request["queryString"] == result.query
+    assert 'like "x"' in result.query
+
+
+def test_the_result_carries_what_it_cost(prod: CloudWatchSource, store: EventStore) -> None:
+    """Events read and matched, bytes scanned, the query's id and that it was paid for are part of the result."""
+    result = prod.run(ROWS, START, END)
+    assert (result.statistics.events_scanned, result.statistics.events_matched) == (12, 12)
+    assert result.statistics.bytes_scanned > 12 * 500
+    assert result.statistics.dollars == pytest.approx(result.statistics.bytes_scanned * 0.005 / 1e9)
+    assert result.is_remote
+    assert len(result.query_id) == 36
+    assert result.source == "cloudwatch:prod"
+
+
+# --- interrupts -----------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupt_stops_the_query(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
+    """Ctrl-C while a query runs stops it in the service too, and is passed on."""
+    service.behaviour.statuses = ["Running"] * 1000
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        prod.run(ROWS, START, END)
+    timer.join()
+    assert time.monotonic() - began < 5
+    (query_id,) = {request["queryId"] for request in sent(service, "GetQueryResults")}
+    assert service.stopped == [query_id]
+
+
+def test_a_failure_is_not_hidden_by_stopping(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
+    """When results cannot be fetched the query is stopped, and the error is the first one though stopping fails too."""
+    service.behaviour.forbidden = {"GetQueryResults", "StopQuery"}
+    with pytest.raises(CloudWatchError, match="AccessDeniedException: .*GetQueryResults"):
+        prod.run(ROWS, START, END)
+    assert len(sent(service, "StopQuery")) == 1
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_a_malformed_query(prod: CloudWatchSource) -> None:
+    """A text that the service refuses is a QueryError at the service's own offset."""
+    text = "fields @timestamp\n| fields verb | filtr verb"
+    with pytest.raises(QueryError, match="CloudWatch refuses the query: ") as error:
+        prod.run(text, START, END)
+    assert error.value.query == text
+    assert text[error.value.start : error.value.end] == "filtr"
+    assert (error.value.line, error.value.column) == (2, 17)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "advice"),
+    [
+        (
+            "AccessDeniedException",
+            400,
+            "The caller needs logs:StartQuery, logs:GetQueryResults and logs:StopQuery on it",
+        ),
+        ("LimitExceededException", 400, "Too many queries run in this account"),
+        ("ResourceNotFoundException", 400, "There is no log group /aws/eks/prod/cluster in this account and region"),
+        ("InvalidParameterException", 400, "InvalidParameterException: no"),
+    ],
+)
+def test_refusals(prod: CloudWatchSource, service: FakeCloudWatch, code: str, status: int, advice: str) -> None:
+    """A refusal by AWS is an error with AWS's own words and what to do about it."""
+    service.behaviour.refusal = (status, code, "no")
+    with pytest.raises(CloudWatchError, match=f"^{code}: no") as error:
+        prod.run(ROWS, START, END)
+    assert advice in str(error.value)
+
+
+def test_an_unknown_cluster(service: FakeCloudWatch) -> None:
+    """A cluster without a log group is an error that names the group and what to check."""
+    source = CloudWatchSource("staging")
+    with pytest.raises(CloudWatchError, match=r"no log group /aws/eks/staging/cluster .* AWS_REGION and AWS_PROFILE"):
+        source.run(ROWS, START, END)
+    source.close()
+
+
+def test_no_cluster() -> None:
+    """A source without a cluster's name is refused."""
+    with pytest.raises(SourceError, match='Write "cloudwatch:CLUSTER"'):
+        CloudWatchSource("")
+
+
+def test_no_region(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a region the source is refused when it is opened, and the message says where to set one."""
+    monkeypatch.delenv("AWS_REGION")
+    with pytest.raises(SourceError, match="No AWS region is set. Set AWS_REGION"):
+        CloudWatchSource("prod")
+
+
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_region(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """The region can be set by AWS_REGION, as the message says, and by boto3's own AWS_DEFAULT_REGION."""
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv(variable, "ap-south-1")
+    source = CloudWatchSource("prod")
+    assert source.session.client("logs").meta.region_name == "ap-south-1"
+    source.close()
+
+
+def test_no_profile(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that is not configured is an error of the source."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(SourceError, match=r"boto3 cannot be set up: .*nobody"):
+        CloudWatchSource("prod")
+
+
+def test_no_credentials(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without credentials a query is an error that says how to get some."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    source = CloudWatchSource("prod")
+    with pytest.raises(CloudWatchError, match="There are no AWS credentials. Log in"):
+        source.run(ROWS, START, END)
+    source.close()
+
+
+def test_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that does not answer is an error and no traceback of boto3."""
+    point_boto3_at(monkeypatch, "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    source = CloudWatchSource("prod", session=boto3.Session(region_name="eu-west-1"))
+    source._logs = source.session.client("logs")
+    with pytest.raises(CloudWatchError, match="AWS cannot be reached: "):
+        source.run(ROWS, START, END)
+    source.close()
+
+
+# --- the same answer as from a file ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sample_store(sample: FileSource) -> Iterator[EventStore]:
+    """The sample's events, as the service holds them."""
+    made = EventStore(read_events(sample.files, Tally()))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", [query.name for query in list_queries()])
+def test_both_sources_give_the_same_frame(
+    sample: FileSource, sample_store: EventStore, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Each shipped query gives the same frame from CloudWatch as from the file: rows, order, columns and types."""
+    from_file = sample.run(name)
+    window = from_file.window
+    assert window is not None
+    fake = FakeCloudWatch("prod", sample_store)
+    fake.behaviour.page_size = 100
+    with serve(fake) as address:
+        point_boto3_at(monkeypatch, address)
+        source = CloudWatchSource("prod")
+        from_service = source.run(name, window.start.isoformat(), window.end.isoformat())
+        source.close()
+    assert len(from_file) > 0
+    pd.testing.assert_frame_equal(from_service.frame, from_file.frame)
+    assert from_service.window == window
+    assert from_service.query == from_file.query
+
+
+@pytest.mark.parametrize(
+    "text", ["fields verb, nothing | filter verb = 'x'", "stats count(*) as n by verb | filter n > 99"]
+)
+def test_empty_results_have_their_columns(prod: CloudWatchSource, text: str) -> None:
+    """An empty answer has the columns and types of the query, though the service sends none."""
+    frame = prod.run(text, START, END).frame
+    assert len(frame) == 0
+    assert list(frame.columns) == (["verb", "nothing"] if "nothing" in text else ["verb", "n"])
+    assert str(frame.dtypes.iloc[-1]) == ("string" if "nothing" in text else "Int64")

@@ -1,0 +1,214 @@
+"""Files as a source: what a query over them answers, and what it says about its own completeness."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import audit_event
+
+from eks_audit_nb.errors import ParameterError, QueryError, SourceError, WindowError
+from eks_audit_nb.sources.files import FileSource
+
+MakeLog = Callable[..., Path]
+
+
+def at(time: str, **changes: object) -> dict[str, object]:
+    """An event written at that time of 24 November 2026."""
+    return audit_event(stageTimestamp=f"2026-11-24T{time}Z", auditID=time, **changes)
+
+
+def ids(frame: pd.DataFrame) -> list[str]:
+    return list(frame["auditID"])
+
+
+@pytest.fixture
+def three_hours(make_log: MakeLog) -> FileSource:
+    """Events at 10:00, 11:00, 11:30, 11:59:59.999900 and 12:00."""
+    times = ("10:00:00", "11:00:00", "11:30:00.5", "11:59:59.999900", "12:00:00.000000")
+    return FileSource(str(make_log(*map(at, times))))
+
+
+# --- windows --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("", "", ["10:00:00", "11:00:00", "11:30:00.5", "11:59:59.999900", "12:00:00.000000"]),
+        ("-1h", "", ["11:00:00", "11:30:00.5", "11:59:59.999900", "12:00:00.000000"]),
+        ("-1m", "now", ["11:59:59.999900", "12:00:00.000000"]),
+        ("-2h", "-1h", ["10:00:00", "11:00:00"]),
+        ("", "-30m", ["10:00:00", "11:00:00"]),
+        ("2026-11-24T11:30:00.500Z", "2026-11-24T11:59:59.999Z", ["11:30:00.5", "11:59:59.999900"]),
+        ("2026-11-24T13:00:00+02:00", "2026-11-24T11:30:00", ["11:00:00"]),
+        ("2020-01-01", "2020-01-02", []),
+    ],
+)
+def test_windows(three_hours: FileSource, start: str, end: str, expected: list[str]) -> None:
+    """A window holds both of its ends, relative times count from the last event, and no times mean the whole file."""
+    assert ids(three_hours.run("fields auditID | sort @timestamp asc", start, end).frame) == expected
+
+
+def test_the_window_is_part_of_the_result(three_hours: FileSource) -> None:
+    """A result says which window it covers, the first and the last event's times where none was given."""
+    result = three_hours.run("fields auditID")
+    assert str(result.window) == "2026-11-24 10:00:00.000 to 2026-11-24 12:00:00.000 UTC"
+
+
+@pytest.mark.parametrize(("start", "end"), [("yesterday", ""), ("", "24h"), ("-1h", "-2h")])
+def test_wrong_windows(three_hours: FileSource, start: str, end: str) -> None:
+    """A time that is none, or an end before the start, is refused."""
+    with pytest.raises(WindowError, match=r"Write|Give a start"):
+        three_hours.run("fields auditID", start, end)
+
+
+# --- completeness ---------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_log_is_complete(make_log: MakeLog) -> None:
+    """Where every line is a whole event the result is complete and gives no reason for doubt."""
+    result = FileSource(str(make_log(audit_event()))).run("fields auditID")
+    assert result.complete
+    assert result.reasons == ()
+
+
+def test_unreadable_lines_are_a_reason_for_doubt(make_log: MakeLog) -> None:
+    """Lines that are no JSON are kept, seen by @message, and make the result incomplete with their number."""
+    source = FileSource(str(make_log(audit_event(), "{broken", "not JSON")))
+    assert source.tally.unreadable == 2
+    result = source.run("fields @message | filter not ispresent(verb)")
+    assert sorted(result.frame["@message"]) == ["not JSON", "{broken"]
+    assert not result.complete
+    assert result.reasons == ("2 lines of the window are no JSON; filters cannot see their fields.",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        json.dumps(audit_event())[:-200] + "[Truncated...]",
+        json.dumps(audit_event(annotations={"audit.k8s.io/truncated": "true"})),
+    ],
+    ids=["cut text", "annotation"],
+)
+def test_truncated_events_are_a_reason_for_doubt(make_log: MakeLog, line: str) -> None:
+    """An event that was cut when it was written is kept, found by its text, and makes the result incomplete."""
+    result = FileSource(str(make_log(audit_event(auditID="whole"), line))).run(
+        'fields @message | filter @message like "0000-4000"'
+    )
+    assert list(result.frame["@message"]) == [line]
+    assert result.reasons == ("1 events of the window were cut short when they were written.",)
+
+
+def test_only_the_window_is_doubted(make_log: MakeLog) -> None:
+    """A line that cannot be read makes only those windows incomplete that it lies in."""
+    source = FileSource(str(make_log(at("10:00:00"), "broken", at("12:00:00"))))
+    assert not source.run("fields auditID").complete
+    assert source.run("fields auditID", "-1h").complete
+
+
+def test_a_broken_file_is_a_reason_for_doubt(tmp_path: Path) -> None:
+    """A compressed file that breaks off makes every result incomplete, by name."""
+    path = tmp_path / "audit.jsonl.gz"
+    lines = [json.dumps(at(f"10:{number:02}:00", userAgent=str(number**9))) for number in range(60)]
+    path.write_bytes(gzip.compress("\n".join(lines).encode())[:-300])
+    source = FileSource(str(path))
+    for start, end in (("", ""), ("2026-11-24T10:01:00Z", "2026-11-24T10:02:00Z")):
+        result = source.run("fields auditID", start, end)
+        assert len(result) > 1
+        assert f"The compressed data of {path} is cut or damaged; what follows is missing." in result.reasons
+
+
+def test_a_reached_limit_is_a_note(three_hours: FileSource) -> None:
+    """A limit that the user wrote is noted where it was reached, and is no incompleteness."""
+    cut = three_hours.run("fields auditID | limit 5")
+    assert cut.complete
+    assert cut.notes == ("The limit of 5 in the query was reached; there may be more rows.",)
+    assert three_hours.run("fields auditID | limit 6").notes == ()
+
+
+# --- several files --------------------------------------------------------------------------------------------------
+
+
+def test_files_are_one_log(tmp_path: Path) -> None:
+    """A folder and a glob are asked as one log, in the order of time and not of files."""
+    for name, time in (("a", "12:00:00"), ("b", "10:00:00"), ("c", "11:00:00")):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(at(time)))
+    for where in (tmp_path, tmp_path / "*.jsonl"):
+        source = FileSource(str(where))
+        assert ids(source.run("fields auditID").frame) == ["12:00:00", "11:00:00", "10:00:00"]
+        assert source.run("stats count_distinct(@logStream) as n").frame["n"].tolist() == [3]
+
+
+def test_log_streams_look_like_those_of_eks(make_log: MakeLog) -> None:
+    """Queries for the audit streams of EKS find the events of a file."""
+    source = FileSource(str(make_log(audit_event(), name="anything.log")))
+    assert len(source.run('fields auditID | filter @logStream like "kube-apiserver-audit"')) == 1
+    assert len(source.run("fields auditID | filter @logStream like /^kube-apiserver-audit-[0-9a-f]{32}$/")) == 1
+
+
+def test_no_audit_events(make_log: MakeLog) -> None:
+    """A file without audit events is refused when it is opened, and the message says what is expected."""
+    with pytest.raises(SourceError, match="Expected one JSON object a line, each with an auditID"):
+        FileSource(str(make_log('{"kind": "Pod"}')))
+
+
+# --- hostile events -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 1500 + "]" * 1500,
+        '{"a": 1e400}',
+        '{"a": ' + "7" * 5000 + "}",
+        r'{"a": "\ud800", "b": 1e400}',
+        '{"a":1,"a":2}',
+    ],
+    ids=["depth", "1e400", "digits", "surrogate", "twice"],
+)
+def test_a_body_cannot_hide_its_event(make_log: MakeLog, body: str) -> None:
+    """Whatever a client puts into a body, filters see the event's other fields and the result is complete."""
+    line = f'{json.dumps(audit_event())[:-1]}, "requestObject": {body}}}'
+    query = "fields @message | filter user.username = 'alice' and `annotations.authorization.k8s.io/decision` = 'allow'"
+    result = FileSource(str(make_log(line))).run(query)
+    assert result.complete
+    assert list(result.frame["@message"]) == [line]
+
+
+# --- queries and parameters -----------------------------------------------------------------------------------------
+
+
+def test_a_named_query(make_log: MakeLog) -> None:
+    """A query can be asked by its name, and the result carries the name and the text as it ran."""
+    source = FileSource(str(make_log(audit_event(responseStatus={"code": 403}))))
+    result = source.run("refused_requests", username="ali")
+    assert result.name == "refused_requests"
+    assert 'like "ali"' in result.query
+    assert len(result) == 1
+    assert len(source.run("refused_requests", username="bob")) == 0
+
+
+def test_wrong_queries(make_log: MakeLog) -> None:
+    """A wrong text and a wrong parameter are refused before anything is read."""
+    source = FileSource(str(make_log(audit_event())))
+    with pytest.raises(QueryError, match="There is no function"):
+        source.run("fields strlenn(verb)")
+    with pytest.raises(ParameterError, match="has no parameter 'user'"):
+        source.run("refused_requests", user="x")
+
+
+def test_statistics(make_log: MakeLog) -> None:
+    """Events and bytes are counted over the window, whatever the query keeps of them, and cost nothing."""
+    first, second = at("10:00:00", userAgent="é"), at("12:00:00")
+    source = FileSource(str(make_log(json.dumps(first, ensure_ascii=False), second)))
+    result = source.run("fields auditID | filter verb = 'nothing'")
+    size = len(json.dumps(first, ensure_ascii=False).encode()) + len(json.dumps(second).encode())
+    assert (result.statistics.events_scanned, result.statistics.bytes_scanned) == (2, size)
+    assert source.run("fields auditID", "-1h").statistics.events_scanned == 1
+    assert not result.is_remote
+    assert not source.is_remote
