@@ -162,7 +162,7 @@ def serve(service: FakeCloudWatch) -> Iterator[str]:
             """Say nothing: the tests read `requests`."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -12,8 +13,6 @@ from typing import Any
 import boto3
 import pandas as pd
 import pytest
-from conftest import audit_event
-from fake_cloudwatch import FakeCloudWatch, point_boto3_at, serve
 
 from eks_audit_nb.engine.store import Event, EventStore
 from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
@@ -23,15 +22,17 @@ from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.files import FileSource
 from eks_audit_nb.sources.lines import Tally, read_events
 
+from conftest import audit_event
+from fake_cloudwatch import Behaviour, FakeCloudWatch, point_boto3_at, serve
+
 START, END = "2026-11-24T10:00:00Z", "2026-11-24T10:59:59.999Z"
 ROWS = "fields auditID | sort auditID asc"
+TIME = "datetime64[us, UTC]"
 
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[EventStore]:
     """Twelve events, five minutes apart."""
-    import json
-
     first = datetime(2026, 11, 24, 10, tzinfo=UTC)
     events = []
     for number in range(12):
@@ -44,21 +45,47 @@ def store() -> Iterator[EventStore]:
     made.close()
 
 
-@pytest.fixture
-def service(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloudWatch]:
-    """The service with the log group of the cluster "prod", and boto3 pointed at it."""
+@pytest.fixture(scope="module")
+def server(store: EventStore) -> Iterator[tuple[FakeCloudWatch, str]]:
+    """The service with the log group of the cluster "prod", and its address."""
     fake = FakeCloudWatch("prod", store)
     with serve(fake) as address:
-        point_boto3_at(monkeypatch, address)
-        yield fake
+        yield fake, address
+
+
+@pytest.fixture(scope="module")
+def opened(server: tuple[FakeCloudWatch, str]) -> Iterator[CloudWatchSource]:
+    """The cluster "prod" as a source, opened once: making boto3's clients is what takes time here."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        point_boto3_at(monkeypatch, server[1])
+        source = CloudWatchSource("prod")
+    yield source
+    source.close()
 
 
 @pytest.fixture
-def prod(service: FakeCloudWatch) -> Iterator[CloudWatchSource]:
-    """The cluster "prod" as a source."""
-    source = CloudWatchSource("prod")
-    yield source
-    source.close()
+def service(
+    server: tuple[FakeCloudWatch, str], store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeCloudWatch]:
+    """The service as new, and boto3 pointed at it."""
+    fake, address = server
+    point_boto3_at(monkeypatch, address)
+    yield fake
+    fake.store, fake.behaviour = store, Behaviour()
+    fake.requests.clear()
+    fake.stopped.clear()
+
+
+@pytest.fixture
+def prod(opened: CloudWatchSource, service: FakeCloudWatch) -> CloudWatchSource:
+    """The cluster "prod" as a source, with the service as new."""
+    return opened
+
+
+@pytest.fixture
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boto3 repeat a refused request at once, and not after seconds."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
 def sent(service: FakeCloudWatch, action: str) -> list[dict[str, Any]]:
@@ -224,7 +251,7 @@ def test_an_interrupt_stops_the_query(prod: CloudWatchSource, service: FakeCloud
 def test_a_failure_is_not_hidden_by_stopping(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
     """When results cannot be fetched the query is stopped, and the error is the first one though stopping fails too."""
     service.behaviour.forbidden = {"GetQueryResults", "StopQuery"}
-    with pytest.raises(CloudWatchError, match="AccessDeniedException: .*GetQueryResults"):
+    with pytest.raises(CloudWatchError, match=r"AccessDeniedException: .*GetQueryResults"):
         prod.run(ROWS, START, END)
     assert len(sent(service, "StopQuery")) == 1
 
@@ -252,10 +279,14 @@ def test_a_malformed_query(prod: CloudWatchSource) -> None:
         ),
         ("LimitExceededException", 400, "Too many queries run in this account"),
         ("ResourceNotFoundException", 400, "There is no log group /aws/eks/prod/cluster in this account and region"),
+        ("ThrottlingException", 400, "The account's request rate is used up"),
+        ("ServiceUnavailableException", 503, "ServiceUnavailableException: no"),
         ("InvalidParameterException", 400, "InvalidParameterException: no"),
     ],
 )
-def test_refusals(prod: CloudWatchSource, service: FakeCloudWatch, code: str, status: int, advice: str) -> None:
+def test_refusals(
+    prod: CloudWatchSource, service: FakeCloudWatch, without_pauses: None, code: str, status: int, advice: str
+) -> None:
     """A refusal by AWS is an error with AWS's own words and what to do about it."""
     service.behaviour.refusal = (status, code, "no")
     with pytest.raises(CloudWatchError, match=f"^{code}: no") as error:
@@ -280,7 +311,7 @@ def test_no_cluster() -> None:
 def test_no_region(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a region the source is refused when it is opened, and the message says where to set one."""
     monkeypatch.delenv("AWS_REGION")
-    with pytest.raises(SourceError, match="No AWS region is set. Set AWS_REGION"):
+    with pytest.raises(SourceError, match=r"No AWS region is set\. Set AWS_REGION"):
         CloudWatchSource("prod")
 
 
@@ -306,17 +337,15 @@ def test_no_credentials(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     source = CloudWatchSource("prod")
-    with pytest.raises(CloudWatchError, match="There are no AWS credentials. Log in"):
+    with pytest.raises(CloudWatchError, match=r"There are no AWS credentials\. Log in"):
         source.run(ROWS, START, END)
     source.close()
 
 
-def test_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_connection(monkeypatch: pytest.MonkeyPatch, without_pauses: None) -> None:
     """A service that does not answer is an error and no traceback of boto3."""
     point_boto3_at(monkeypatch, "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     source = CloudWatchSource("prod", session=boto3.Session(region_name="eu-west-1"))
-    source._logs = source.session.client("logs")
     with pytest.raises(CloudWatchError, match="AWS cannot be reached: "):
         source.run(ROWS, START, END)
     source.close()
@@ -335,19 +364,14 @@ def sample_store(sample: FileSource) -> Iterator[EventStore]:
 
 @pytest.mark.parametrize("name", [query.name for query in list_queries()])
 def test_both_sources_give_the_same_frame(
-    sample: FileSource, sample_store: EventStore, monkeypatch: pytest.MonkeyPatch, name: str
+    sample: FileSource, sample_store: EventStore, prod: CloudWatchSource, service: FakeCloudWatch, name: str
 ) -> None:
     """Each shipped query gives the same frame from CloudWatch as from the file: rows, order, columns and types."""
     from_file = sample.run(name)
     window = from_file.window
     assert window is not None
-    fake = FakeCloudWatch("prod", sample_store)
-    fake.behaviour.page_size = 100
-    with serve(fake) as address:
-        point_boto3_at(monkeypatch, address)
-        source = CloudWatchSource("prod")
-        from_service = source.run(name, window.start.isoformat(), window.end.isoformat())
-        source.close()
+    service.store, service.behaviour.page_size = sample_store, 100
+    from_service = prod.run(name, window.start.isoformat(), window.end.isoformat())
     assert len(from_file) > 0
     pd.testing.assert_frame_equal(from_service.frame, from_file.frame)
     assert from_service.window == window
@@ -355,11 +379,18 @@ def test_both_sources_give_the_same_frame(
 
 
 @pytest.mark.parametrize(
-    "text", ["fields verb, nothing | filter verb = 'x'", "stats count(*) as n by verb | filter n > 99"]
+    ("text", "types"),
+    [
+        ("fields verb, nothing | filter verb = 'x'", {"verb": "string", "nothing": "string"}),
+        (
+            "stats count(*) as n by verb, bin(1h) as hour | filter n > 12",
+            {"verb": "string", "hour": TIME, "n": "Int64"},
+        ),
+        ("filter verb = 'x'", {"@timestamp": TIME, "@message": "string"}),
+    ],
 )
-def test_empty_results_have_their_columns(prod: CloudWatchSource, text: str) -> None:
+def test_empty_results_have_their_columns(prod: CloudWatchSource, text: str, types: dict[str, str]) -> None:
     """An empty answer has the columns and types of the query, though the service sends none."""
     frame = prod.run(text, START, END).frame
     assert len(frame) == 0
-    assert list(frame.columns) == (["verb", "nothing"] if "nothing" in text else ["verb", "n"])
-    assert str(frame.dtypes.iloc[-1]) == ("string" if "nothing" in text else "Int64")
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == types

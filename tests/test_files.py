@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import audit_event
 
 from eks_audit_nb.errors import ParameterError, QueryError, SourceError, WindowError
 from eks_audit_nb.sources.files import FileSource
+
+from conftest import audit_event
 
 MakeLog = Callable[..., Path]
 

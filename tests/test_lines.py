@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import audit_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,8 @@ from eks_audit_nb.engine.store import Event
 from eks_audit_nb.errors import SourceError
 from eks_audit_nb.events import parse_cut_event, parse_event
 from eks_audit_nb.sources.lines import Tally, find_files, log_stream_name, read_events
+
+from conftest import audit_event
 
 WHOLE = json.dumps(audit_event())
 OTHER = json.dumps(audit_event(auditID="second", stageTimestamp="2026-11-24T11:00:00.999999Z"))

@@ -93,7 +93,7 @@ def test_links_lead_somewhere(notebook: Notebook) -> None:
 
 @each_notebook
 def test_parameters_are_understood(notebook: Notebook) -> None:
-    """papermill reads every parameter with its type and help, which its line-by-line reader does only for simple lines."""
+    """papermill, which reads line by line, finds every parameter with its type and help."""
     (cell,) = [cell for cell in cells_of(notebook, "code") if "parameters" in cell.metadata.get("tags", [])]
     assigned = [node.target.id for node in ast.parse(cell.source).body if isinstance(node, ast.AnnAssign)]  # type: ignore[union-attr]
     inspected = inspect_notebook(notebook.path)
@@ -146,7 +146,8 @@ def test_unknown_parameter() -> None:
 @pytest.fixture
 def typed(tmp_path: Path) -> Notebook:
     """A notebook with a parameter of each type."""
-    source = 'account: str = ""  # 12 digits\nlimit: int = 1  # rows\nshare: float = 0.5  # of all\napply: bool = False  # do'
+    lines = ('account: str = ""  # 12 digits', "limit: int = 1  # rows", "share: float = 0.5  # of all")
+    source = "\n".join([*lines, "apply: bool = False  # do"])
     cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})
     content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# T\n\nQ?"), cell], metadata=PYTHON)
     path = tmp_path / "t.ipynb"

@@ -82,5 +82,5 @@ def _authenticator(streams: pd.DataFrame) -> tuple[str, str, str]:
     return (
         "Authenticator log",
         "not there",
-        "Failed logins by IAM identities cannot be named: a 401 in the audit log has no user. Switch it on for a cluster.",
+        "Failed logins by IAM identities cannot be named: a 401 here has no user. Switch it on for a cluster.",
     )

@@ -308,15 +308,24 @@ def _unexpected_character(error: UnexpectedCharacters, text: str) -> QueryError:
     return QueryError(message, text, start, start + len(shown), _hint(text, start, shown, error.allowed))
 
 
+# What to write where one kind of thing can stand.
+_ONLY = {
+    frozenset({"STRING", "REGEX"}): "Quoted text or a regular expression such as /ab.c/ stands here.",
+    frozenset({"LSQB"}): 'A list stands here, as in verb in ["create", "get"].',
+    frozenset({"NUMBER"}): "A whole number stands here.",
+    frozenset({"NAME"}): "A name stands here; other characters than letters, digits, @ and dots go in backticks.",
+}
+
+
 def _hint(text: str, start: int, found: str, expected: Any) -> str:
     expected = set(expected or ())
     before = text[:start].rstrip()
     if "FIELDS" in expected:  # a command begins here
         return _command_hint(found, before)
-    if expected and expected <= {"STRING", "REGEX"}:
-        return "Quoted text or a regular expression such as /ab.c/ stands here."
-    if "RSQB" in expected and "NAME" not in expected:
-        return 'A list holds quoted text and numbers, as in verb in ["create", "get"].'
+    if frozenset(expected) in _ONLY:
+        return _ONLY[frozenset(expected)]
+    if "RSQB" in expected:
+        return 'A list holds quoted text and numbers with commas between them, as in verb in ["create", "get"].'
     fixed = {
         "&": "Write `and`.",
         ">": "Write `!=` for unequal." if before.endswith("<") else "",
@@ -348,7 +357,11 @@ def _hint(text: str, start: int, found: str, expected: Any) -> str:
 
 def _command_hint(found: str, before: str) -> str:
     if found == "|":
-        return "Remove this pipe: there is no command before it." if not before else "Two pipes stand side by side; between two conditions write `or`."
+        return (
+            "Remove this pipe: there is no command before it."
+            if not before
+            else "Two pipes stand side by side; between two conditions write `or`."
+        )
     if found.lower() in _OTHER_COMMANDS:
         return f"{found!r} is a command of CloudWatch that is not answered here; run this query in its console."
     near = difflib.get_close_matches(found.lower(), _COMMANDS, 1)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 _PIECE = re.compile(
     r"""
-      (?P<escaped>\\.)                              # an escaped character opens nothing
-    | (?P<set>\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\])  # nor does anything in a character class
+      (?P<quoted>\\Q.*?(?:\\E|\Z))                  # quoted text opens nothing
+    | (?P<escaped>\\.)                              # nor does an escaped character
+    | (?P<set>\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\])  # nor anything in a character class
     | \(\?P?<(?P<name>[^>!=]+)>                     # a named group
     | \((?P<special>\?)                             # (?:...), (?i) and their like
     | (?P<plain>\()                                 # a numbered group

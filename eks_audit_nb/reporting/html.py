@@ -42,7 +42,8 @@ def notebook_html(path: Path, title: str, footer: str) -> str:
 def index_html(report: Report) -> str:
     """The page that says what ran, what each notebook answers, and what went wrong."""
     template = Template((_TEMPLATES / "index.html").read_text(encoding="utf-8"), autoescape=True)
-    return template.render(report=report, style=Markup(_style())) + "\n"  # noqa: S704  # the style sheet is ours
+    page: str = template.render(report=report, style=Markup(_style()))  # noqa: S704  # the style sheet is ours
+    return page + "\n"
 
 
 def _style() -> str:

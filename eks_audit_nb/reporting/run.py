@@ -20,6 +20,13 @@ from eks_audit_nb.sources.by_name import absolute
 
 DONE, ERROR, INCOMPLETE = 0, 1, 3
 
+# Without the first every kernel warns on standard error; "ipc" would let parallel kernels meet on one socket. Without
+# the second a kernel reports that it was interrupted when it is shut down.
+_QUIET_KERNELS = {
+    "KernelManager": {"transport_encryption": "auto"},
+    "NotebookClient": {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]},
+}
+
 
 @dataclass(frozen=True)
 class NotebookRun:
@@ -190,8 +197,7 @@ def _execute(notebook: Notebook, values: dict[str, object], out: Path, footer: s
             kernel_name="python3",
             progress_bar=False,
             request_save_on_cell_execute=False,
-            # Without it every kernel warns on standard error; "ipc" would let parallel kernels meet on one socket.
-            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+            config=Config(_QUIET_KERNELS),
         )
     except PapermillExecutionError as failure:
         error = f"{failure.ename}: {failure.evalue}"

@@ -67,7 +67,8 @@ def secret_activity(requests: pd.DataFrame) -> str:
     users = _count(requests["username"].nunique(), "user or service account", "users and service accounts")
     refused = requests["outcome"].isin(_REFUSED).sum()
     everywhere = cluster_wide_lists(requests)
-    text = f"{_count(len(requests), 'request')} for Secrets by {users}; {refused} {'was' if refused == 1 else 'were'} refused. "
+    were = "was" if refused == 1 else "were"
+    text = f"{_count(len(requests), 'request')} for Secrets by {users}; {refused} {were} refused. "
     if everywhere.empty:
         return text + "Nobody listed the Secrets of the whole cluster."
     # The rarest first: controllers list all day, and the one that did it once is the one to look at.

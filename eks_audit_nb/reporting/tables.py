@@ -52,7 +52,8 @@ def table(frame: pd.DataFrame, columns: Mapping[str, str], caption: str, rows: i
     lines = [[_text(value) for value in row] for row in shown.itertuples(index=False)]
     body = "".join("<tr>" + "".join(_cell(text) for text in line) + "</tr>" for line in lines)
     html = (
-        f'{LEFT_ALIGNED}<div class="eks-audit-scroll"><table class="eks-audit-table"><caption>{escape(caption)} ({count})</caption>'
+        f'{LEFT_ALIGNED}<div class="eks-audit-scroll"><table class="eks-audit-table">'
+        f"<caption>{escape(caption)} ({count})</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
     plain = pd.DataFrame(lines, columns=list(columns.values())).to_string(index=False)
