@@ -150,12 +150,12 @@ def _row(text: str) -> dict[str, Any]:
     annotations = _mapping(event.get("annotations"))
     addresses = [str(address) for address in _list(event.get("sourceIPs"))]
     resource, subresource = target.get("resource"), target.get("subresource")
-    return {
+    code = status.get("code")
+    texts = {
         "audit_id": event.get("auditID"),
         "stage": event.get("stage"),
         "level": event.get("level"),
         "verb": event.get("verb"),
-        "code": status.get("code") if isinstance(status.get("code"), int) else None,
         "username": user.get("username"),
         "groups": ", ".join(str(group) for group in _list(user.get("groups"))) or None,
         "arn": _first(extra.get("arn")),
@@ -176,6 +176,10 @@ def _row(text: str) -> dict[str, Any]:
         "message": status.get("message"),
         "impersonated": _mapping(event.get("impersonatedUser")).get("username"),
         "received": event.get("requestReceivedTimestamp"),
+    }
+    return {
+        **{name: text if isinstance(text, str) else None for name, text in texts.items()},
+        "code": code if isinstance(code, int) and abs(code) < 2**31 else None,
         "is_truncated": is_cut or annotations.get("audit.k8s.io/truncated") == "true",
     }
 

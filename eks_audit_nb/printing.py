@@ -26,7 +26,7 @@ def write_rows(frame: pd.DataFrame, form: str, out: TextIO) -> None:
     """
     match form:
         case "csv":
-            writer = csv.writer(out, lineterminator="\n")
+            writer = csv.writer(_UnixLines(out), lineterminator="\r\n")
             writer.writerow([_defused(name) for name in frame.columns])
             writer.writerows([_defused(value) for value in row] for row in _rows(frame))
         case "jsonl":
@@ -34,6 +34,17 @@ def write_rows(frame: pd.DataFrame, form: str, out: TextIO) -> None:
                 out.write(json.dumps(dict(zip(frame.columns, row, strict=True)), ensure_ascii=False) + "\n")
         case _:
             _write_table(frame, out)
+
+
+class _UnixLines:
+    """Takes csv's rows and ends them as Unix does; csv quotes only those line ends that its own rows have."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, row: str) -> None:
+        """Write one row."""
+        self._out.write(row.removesuffix("\r\n") + "\n")
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pandas as pd
@@ -81,13 +82,14 @@ def test_an_event_without_a_message() -> None:
 
 # --- values ---------------------------------------------------------------------------------------------------------
 
+STS_ARN = "arn:aws:sts::111122223333:assumed-role/Admin/dave@example.com"
 IAM_USER = {
     "username": "arn:aws:sts::111122223333:assumed-role/Admin/dave-example.com",
     "uid": "aws-iam-authenticator:111122223333:AROAEXAMPLE",
     "groups": ["system:masters", "system:authenticated"],
     "extra": {
         "accessKeyId": ["ASIAEXAMPLE"],
-        "arn": ["arn:aws:sts::111122223333:assumed-role/Admin/dave@example.com"],
+        "arn": [STS_ARN],
         "canonicalArn": ["arn:aws:iam::111122223333:role/Admin"],
         "sessionName": ["dave@example.com"],
     },
@@ -119,7 +121,7 @@ IAM_USER = {
         ({"user": {"extra": {"authentication.kubernetes.io/credential-id": ["JTI=1"]}}}, {"credential_id": "JTI=1"}),
         (
             {"user": IAM_USER, "impersonatedUser": {"username": "root", "extra": {"arn": ["arn:forged"]}}},
-            {"impersonated": "root", "arn": "arn:aws:sts::111122223333:assumed-role/Admin/dave@example.com"},
+            {"impersonated": "root", "arn": STS_ARN},
         ),
         (
             {"sourceIPs": ["1.1.1.1", "2.2.2.2", "10.0.0.9"]},
@@ -174,7 +176,7 @@ def test_a_cut_event() -> None:
     (row,) = flat(text[: text.index("vvv") + 100] + "[Truncated...]")
     known = {"is_truncated": True, "code": 200, "verb": "create", "source_ip": "10.0.0.9", "name": "web"}
     assert {name: row[name] for name in known} == known
-    assert row["arn"] == "arn:aws:sts::111122223333:assumed-role/Admin/dave@example.com"
+    assert row["arn"] == STS_ARN
     assert (row["decision"], row["received"]) == (None, None)
 
 
@@ -208,16 +210,22 @@ def test_parse_cut_event(text: str, event: dict[str, Any]) -> None:
     assert parse_cut_event(text) == event
 
 
-def test_long_lines_of_junk_take_no_time() -> None:
-    """A megabyte of commas, quotes, braces or backslashes is read in an instant."""
-    for junk in (
+@pytest.mark.parametrize(
+    "junk",
+    [
         "{" * 10**6,
         '{"a":1,' + "," * 10**6,
         '{"' * 300_000,
-        '{"a":"' + "\\" * 10**6,
-        '{"a":' + '"x",' * 250_000,
-    ):
-        assert parse_cut_event(junk) in ({}, {"a": 1}, {"a": "x"})
+        '{"a":1,"b":"' + "\\" * 10**6,
+        '{"a":1,"b":' + '"x",' * 250_000,
+    ],
+    ids=["braces", "commas", "quotes", "backslashes", "texts"],
+)
+def test_junk_takes_no_time(junk: str) -> None:
+    """A megabyte that is made to keep a reader busy is read in an instant."""
+    began = time.perf_counter()
+    assert set(parse_cut_event(junk)) <= {"a", "b"}
+    assert time.perf_counter() - began < 5
 
 
 JSON = st.recursive(
@@ -229,10 +237,8 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=8), JSON, min_size=1, max_size=5), st.booleans())
 def test_parse_event(event: dict[str, Any], is_ascii: bool) -> None:
-    """Any JSON object is read as it is, with lone surrogates as U+FFFD, escaped or not."""
-    text = json.dumps(event, ensure_ascii=is_ascii)
-    whole = json.loads(json.dumps(event).replace("\\\\", "\0").encode().decode().replace("\0", "\\\\"))
-    assert parse_event(text) == whole
+    """Any JSON object is read as it is, whether its text is escaped or not."""
+    assert parse_event(json.dumps(event, ensure_ascii=is_ascii)) == event
 
 
 # --- requests -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import audit_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,8 @@ from eks_audit_nb.engine.store import Event, EventStore
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import parse
 from eks_audit_nb.sources.files import FileSource
+
+from conftest import audit_event
 
 MakeLog = Callable[..., Path]
 NAMES = st.lists(st.text(st.sampled_from("ab0~/-@ "), max_size=4), min_size=1, max_size=7).map(".".join)
@@ -62,7 +63,7 @@ def test_readings_of_an_annotation() -> None:
 
 
 @given(st.lists(st.text(st.sampled_from("ab~/-"), min_size=1, max_size=3), min_size=1, max_size=4), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_keys_with_dots_are_found(parts: list[str], data: st.DataObject) -> None:
     """However the parts of a name are joined into keys, the value is found."""
     keys = [parts[0]]

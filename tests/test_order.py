@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import audit_event
 
 from eks_audit_nb.insights import parse
 from eks_audit_nb.insights.order import effective
 from eks_audit_nb.sources.files import FileSource
+
+from conftest import audit_event
 
 IN_ORDER = [
     "fields verb",

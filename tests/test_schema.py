@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import audit_event
 
 from eks_audit_nb.insights import Column, ColumnType, columns, parse
 from eks_audit_nb.sources.files import FileSource
+
+from conftest import audit_event
 
 TEXT, INTEGER, NUMBER, TIME = ColumnType.TEXT, ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.TIME
 

@@ -57,8 +57,8 @@ def attribute(frame: pd.DataFrame) -> pd.DataFrame:
     """
     requests = last_stages(flatten(frame))
     grounds = reasons(requests["decision"], requests["reason"])
-    # Only a 401 or a 403 says that there was no decision; elsewhere the event was cut, or is not the request's last.
-    is_open = requests["decision"].isna() & ~requests["code"].isin([401, 403])
+    # Only a whole event with a 401 or a 403 says that there was no decision; elsewhere the decision is not in the log.
+    is_open = requests["decision"].isna() & (~requests["code"].isin([401, 403]) | requests["is_truncated"])
     grounds["grounds"] = grounds["grounds"].mask(is_open, "not recorded")
     return requests.join(grounds).assign(outcome=outcome(requests), wanted=wanted_permission(requests["message"]))
 
@@ -87,17 +87,10 @@ def reasons(decision: pd.Series, reason: pd.Series) -> pd.DataFrame:
     An allow without a reason is one by the group system:masters, which bypasses RBAC, or by the node authorizer. A
     forbid without a reason says that no authorizer allowed it.
     """
-    pairs = pd.DataFrame({"decision": decision, "reason": reason})
-    distinct = pairs.drop_duplicates()
-    taken_apart = pd.DataFrame(
-        [_reason(row.decision, row.reason) for row in distinct.itertuples()],
-        columns=list(REASON_COLUMNS),
-        index=distinct.index,
-        dtype="string",
-    )
-    key = ["decision", "reason"]
-    merged = pairs.merge(distinct.join(taken_apart), on=key, how="left")
-    return merged[list(REASON_COLUMNS)].set_index(pairs.index)
+    pairs = list(zip(decision, reason, strict=True))
+    distinct = {pair: _reason(*pair) for pair in set(pairs)}
+    rows = [distinct[pair] for pair in pairs]
+    return pd.DataFrame(rows, columns=list(REASON_COLUMNS), index=decision.index, dtype="string")
 
 
 def wanted_permission(message: pd.Series) -> pd.Series:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pandas as pd
 import yaml
@@ -70,7 +70,7 @@ def _change(
     code = None if pd.isna(request.code) else int(request.code)
     if code is None or code >= 400:
         return [_remark("none", f"refused or failed with code {code}" if code else "no response recorded")], before
-    asked = parse_qs(urlsplit(str(request.uri)).query, keep_blank_values=True)
+    asked = parse_qs(str(request.uri).partition("?")[2], keep_blank_values=True)
     sent = event.get("requestObject")
     is_deletion = request.verb in ("delete", "deletecollection")
     # A deletion can carry its options in the body.

@@ -56,9 +56,12 @@ def _level_of(resource: str, resources: pd.DataFrame) -> tuple[str, str, str]:
 
 
 def _with_contents(seen: pd.DataFrame) -> bool:
-    """Whether bodies of these requests hold the objects themselves; those of deletions hold only options."""
+    """Whether bodies of these requests hold the objects themselves.
+
+    Deletions send only options. One deletion is answered with a status, one of many with the list of what was deleted.
+    """
     sent = seen["level"].isin(["Request", "RequestResponse"]) & seen["verb"].isin(["create", "update", "patch"])
-    returned = seen["level"].eq("RequestResponse") & ~seen["verb"].isin(["delete", "deletecollection"])
+    returned = seen["level"].eq("RequestResponse") & seen["verb"].ne("delete")
     return bool((sent | returned).any())
 
 

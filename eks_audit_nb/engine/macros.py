@@ -32,9 +32,9 @@ MACROS = (
     # Only leaves are fields: an object or an array is not a value. Text that merely begins with a brace is. JSON's true
     # and false are 1 and 0, as the service keeps them.
     """CREATE MACRO leaf(value, document, pointer) AS CASE
-        WHEN (value LIKE '{%' OR value LIKE '[%') AND TRY(json_type(document, pointer)) IN ('OBJECT', 'ARRAY') THEN NULL
-        WHEN value = 'true' AND TRY(json_type(document, pointer)) = 'BOOLEAN' THEN '1'
-        WHEN value = 'false' AND TRY(json_type(document, pointer)) = 'BOOLEAN' THEN '0'
+        WHEN value LIKE '{%' OR value LIKE '[%' OR value IN ('true', 'false') THEN
+            CASE TRY(json_type(document, pointer)) WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL
+            WHEN 'BOOLEAN' THEN if(value = 'true', '1', '0') ELSE value END
         ELSE value END""",
     # A bare field as a condition: a number other than 0, which JSON's true is too, or the text "true".
     "CREATE MACRO is_true(x) AS coalesce(x = 'true' OR number_of(x) <> 0, false)",
