@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pandas as pd
 import pytest
+from botocore.loaders import Loader
 
 from eks_audit_nb.engine.store import Event, EventStore
 from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
@@ -329,6 +331,18 @@ def test_no_profile(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch) ->
     """A profile that is not configured is an error of the source."""
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(SourceError, match=r"boto3 cannot be set up: .*nobody"):
+        CloudWatchSource("prod")
+
+
+def test_an_old_boto3(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A boto3 that does not know pages would lose rows without a word, so the source refuses it."""
+    model = Loader().load_service_model("logs", "service-2")
+    del model["shapes"]["GetQueryResultsResponse"]["members"]["nextToken"]
+    folder = tmp_path / "logs" / "2014-03-28"
+    folder.mkdir(parents=True)
+    (folder / "service-2.json").write_text(json.dumps(model))
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    with pytest.raises(SourceError, match=r"boto3 \S+ sees only the first page of a result\. Update it"):
         CloudWatchSource("prod")
 
 

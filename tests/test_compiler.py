@@ -381,7 +381,7 @@ HOSTILE = [
     "%s",
     "c1",
     "line",
-    "1) FROM events; COPY events TO '/tmp/x'; --",
+    "1) FROM events; COPY events TO 'x.csv'; --",
     "-- comment",
     "$$quoted$$",
     "\\'; SELECT 1; --",
@@ -418,7 +418,7 @@ def filled(place: str, text: str) -> str:
     pattern = pattern.replace("\\", "\\\\").replace("/", "\\/").replace("\n", "")
     name = text.replace("`", "").replace(".", "") or "x"
     return place.format(
-        name=name, text=f"'{escaped}'", regex=f"/{pattern}/", glob=f"'{escaped}*'", group=f"/(?<{'a'}>{pattern})/"
+        name=name, text=f"'{escaped}'", regex=f"/{pattern}/", glob=f"'{escaped}*'", group=f"/(?<a>{pattern})/"
     )
 
 

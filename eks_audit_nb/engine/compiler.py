@@ -79,12 +79,12 @@ class _Chain:
 
     query: tree.Query
     parameters: dict[str, object] = field(default_factory=dict)
-    relation: str = "extracted"
+    relation: str = "named"
     is_raw: bool = True
     sorted_by: tuple[tree.SortKey, ...] = ()
     _steps: list[str] = field(default_factory=list)
     _visible: dict[str, Value] = field(default_factory=dict)
-    _pointers: dict[str, int] = field(default_factory=dict)
+    _fields: dict[str, str] = field(default_factory=dict)
     _columns: int = 0
 
     # --- what expressions ask for (engine.expressions.Scope) ---
@@ -120,8 +120,7 @@ class _Chain:
             )
         # A key that begins with @ is shown as @@key, so that it cannot be taken for a system field.
         name = node.name[1:] if node.name.startswith("@@") else node.name
-        values = [self._extracted(pointer) for pointer in pointers(name)]
-        return Value(values[0] if len(values) == 1 else f"coalesce({', '.join(values)})", Kind.TEXT)
+        return Value(self._fields.setdefault(name, f"f{len(self._fields)}"), Kind.TEXT)
 
     def named(self, node: tree.Call) -> Value | None:
         if self.is_raw:
@@ -134,10 +133,6 @@ class _Chain:
 
     def inside(self) -> Scope:
         return self
-
-    def _extracted(self, pointer: str) -> str:
-        index = self._pointers.setdefault(pointer, len(self._pointers)) + 1
-        return f"leaf(found[{index}], document, {self.bind(pointer)})"
 
     # --- commands ---
 
@@ -244,14 +239,20 @@ class _Chain:
         return terms
 
     def render(self, tail: str, window: Window | None) -> str:
-        found = "NULL"
-        if self._pointers:
-            found = f"TRY(json_extract_string(document, {self.bind(list(self._pointers))}))"
+        wanted: list[str] = []
+        named = ["*"]
+        for name, column in self._fields.items():
+            readings = []
+            for pointer in pointers(name):
+                wanted.append(pointer)
+                readings.append(f"leaf(found[{len(wanted)}], document, {self.bind(pointer)})")
+            named.append(f"coalesce({', '.join(readings)}) AS {column}")
+        found = f"TRY(json_extract_string(document, {self.bind(wanted)}))" if wanted else "NULL"
         where = ""
         if window is not None:
             where = f" WHERE timestamp_ms BETWEEN {self.bind(window.start_ms)} AND {self.bind(window.end_ms)}"
         extracted = f"SELECT {_EVENT_COLUMNS}, document, {found} AS found FROM events{where}"
-        steps = [f"extracted AS ({extracted})", *self._steps]
+        steps = [f"extracted AS ({extracted})", f"named AS (SELECT {', '.join(named)} FROM extracted)", *self._steps]
         return f"WITH {', '.join(steps)} {tail}"
 
     def _new_column(self) -> str:

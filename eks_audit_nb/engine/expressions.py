@@ -14,7 +14,7 @@ _MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_0
 _MONTHS = {"mo": 1, "q": 3, "y": 12}
 _WHITE_SPACE = " \t\n\r\f\v"
 # Comparisons and periods mention their operands several times; nested in each other they would grow without end.
-_MAX_SQL = 500_000
+_MAX_SQL = 2_000_000
 
 
 class Kind(Enum):

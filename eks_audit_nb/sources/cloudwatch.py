@@ -42,7 +42,7 @@ class CloudWatchSource:
                 too, which every AWS tool but boto3 knows.
 
         Raises:
-            SourceError: No cluster named, or no region configured.
+            SourceError: No cluster named, no region configured, or a boto3 that is too old.
         """
         if not cluster:
             raise SourceError('The cluster has no name. Write "cloudwatch:CLUSTER".')
@@ -56,6 +56,12 @@ class CloudWatchSource:
             raise SourceError("No AWS region is set. Set AWS_REGION, or choose a profile with AWS_PROFILE.") from None
         except BotoCoreError as error:
             raise SourceError(f"boto3 cannot be set up: {error}") from None
+        # Pages came to the service in spring 2026; a client that does not know them drops the token without a word.
+        if "nextToken" not in self._logs.meta.service_model.operation_model("GetQueryResults").output_shape.members:
+            raise SourceError(
+                f"boto3 {boto3.__version__} sees only the first page of a result. "
+                "Update it: pip install --upgrade boto3"
+            )
 
     @property
     def session(self) -> Any:
