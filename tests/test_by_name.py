@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eks_audit_nb.errors import SourceError
-from eks_audit_nb.sources import Source, connect
+from eks_audit_nb.sources import connect
 from eks_audit_nb.sources.by_name import absolute, check_source
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.files import FileSource
@@ -17,18 +17,13 @@ from conftest import audit_event
 from fake_cloudwatch import point_boto3_at
 
 
-def close(source: Source) -> None:
-    """Let go of what a source holds."""
-    source.close()
-
-
 def test_the_sample() -> None:
     """The name "sample" is the log that ships, wherever the working folder is."""
     source = connect("sample")
     assert isinstance(source, FileSource)
     assert source.name == "sample"
     assert not source.is_remote
-    close(source)
+    source.close()
 
 
 def test_a_path(make_log: Callable[..., Path]) -> None:
@@ -39,7 +34,7 @@ def test_a_path(make_log: Callable[..., Path]) -> None:
         assert isinstance(source, FileSource)
         assert source.name == where
         assert len(source.run("fields auditID")) == 1
-        close(source)
+        source.close()
 
 
 def test_a_file_named_sample(make_log: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +44,7 @@ def test_a_file_named_sample(make_log: Callable[..., Path], monkeypatch: pytest.
     for where, events in (("sample", 13_107), ("./sample", 1)):
         source = connect(where)
         assert source.run("stats count(*) as n").frame["n"].tolist() == [events]
-        close(source)
+        source.close()
 
 
 def test_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +53,7 @@ def test_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     source = connect("cloudwatch:prod")
     assert isinstance(source, CloudWatchSource)
     assert (source.name, source.log_group, source.is_remote) == ("cloudwatch:prod", "/aws/eks/prod/cluster", True)
-    close(source)
+    source.close()
 
 
 @pytest.mark.parametrize(
