@@ -18,6 +18,24 @@ MACROS = (
     "CREATE MACRO finite(x) AS list_filter([x], lambda v: isfinite(v))[1]",
     "CREATE MACRO log_of(x) AS list_transform([x], lambda v: CASE WHEN v > 0 THEN ln(v) END)[1]",
     "CREATE MACRO root_of(x) AS list_transform([x], lambda v: CASE WHEN v >= 0 THEN sqrt(v) END)[1]",
+    # Decimal places for a rounding.
+    """CREATE MACRO places_of(x) AS
+        CAST(list_transform([x], lambda v: least(greatest(trunc(v), -300), 300))[1] AS INTEGER)""",
+    # A number without its fraction, missing where it lies beyond the bound.
+    """CREATE MACRO whole_of(x, bound) AS list_transform([x], lambda v: CASE
+        WHEN trunc(v) >= -bound AND trunc(v) < bound THEN trunc(v) END)[1]""",
+    # The great-circle distance in kilometres, on a sphere of 6,371 km.
+    """CREATE MACRO distance_of(a, b, c, d) AS list_transform([[a, b, c, d]], lambda p: 2 * 6371 * asin(sqrt(least(1,
+        pow(sin(radians(p[3] - p[1]) / 2), 2)
+        + cos(radians(p[1])) * cos(radians(p[3])) * pow(sin(radians(p[4] - p[2]) / 2), 2)))))[1]""",
+    # The JSON of a map or a list that a text holds, or NULL.
+    """CREATE MACRO structure_of(x) AS list_transform([x], lambda v: CASE
+        WHEN TRY(json_type(v)) IN ('OBJECT', 'ARRAY') THEN v END)[1]""",
+    """CREATE MACRO list_size_of(x) AS list_transform([x], lambda v: CASE
+        WHEN TRY(json_type(v)) = 'ARRAY' THEN json_array_length(v) END)[1]""",
+    # The items of a list as texts.
+    """CREATE MACRO list_texts_of(x) AS list_transform([x], lambda v: CASE
+        WHEN TRY(json_type(v)) = 'ARRAY' THEN json_extract_string(v, '$[*]') END)[1]""",
     # Whole numbers print without a fraction.
     """CREATE MACRO number_text(x) AS list_transform([x], lambda v: CASE
         WHEN v = trunc(v) AND abs(v) < 1e15 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END)[1]""",
@@ -36,6 +54,15 @@ MACROS = (
             CASE TRY(json_type(document, pointer)) WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL
             WHEN 'BOOLEAN' THEN if(value = 'true', '1', '0') ELSE value END
         ELSE value END""",
+    # What lies at a place of a map or a list: a leaf, or a map or a list again.
+    "CREATE MACRO leaf_at(root, place) AS leaf(TRY(json_extract_string(root, place)), root, place)",
+    """CREATE MACRO branch_at(root, place) AS CASE
+        WHEN TRY(json_type(root, place)) IN ('OBJECT', 'ARRAY') THEN CAST(json_extract(root, place) AS VARCHAR) END""",
+    # The items of a list as JSON; anything else is a list of one.
+    """CREATE MACRO items_of(structure, value) AS CASE
+        WHEN TRY(json_type(structure)) = 'ARRAY' THEN json_extract(structure, '$[*]')
+        WHEN structure IS NOT NULL THEN [CAST(structure AS JSON)]
+        ELSE [to_json(value)] END""",
     # A bare field as a condition: a number other than 0, which JSON's true is too, or the text "true".
     "CREATE MACRO is_true(x) AS coalesce(x = 'true' OR number_of(x) <> 0, false)",
     # Ascending: first what is no number, by runs of digits (length, then value) and of other characters; then numbers.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 
+from eks_audit_nb.engine.chain import Context
 from eks_audit_nb.engine.compiler import compile_query
 from eks_audit_nb.engine.macros import MACROS
+from eks_audit_nb.engine.python_functions import register
+from eks_audit_nb.engine.tables import load_table
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import regex, schema, tree
 from eks_audit_nb.window import Window
@@ -63,7 +67,16 @@ class Answer:
 class EventStore:
     """A table of events that is filled once and then only read; usable from several threads."""
 
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(self, events: Iterable[Event], tables: Mapping[str, Path] | None = None) -> None:
+        """Fill the table.
+
+        Args:
+            events: What is asked.
+            tables: CSV files with a header, by the name under which `lookup` and `cidrlookup` know them.
+
+        Raises:
+            SourceError: A table that cannot be read.
+        """
         self._connection = duckdb.connect(":memory:", config=_CONFIG)
         self._lock = threading.Lock()
         self._connection.execute("SET TimeZone = 'UTC'")
@@ -71,16 +84,30 @@ class EventStore:
         self._fill(events)
         for macro in MACROS:
             self._connection.execute(macro)
+        register(self._connection)
+        self._tables = {
+            name: load_table(self._connection, f"lookup_{number}", path)
+            for number, (name, path) in enumerate((tables or {}).items())
+        }
         self._connection.execute("SET lock_configuration = true")
 
-    def ask(self, query: tree.Query, window: Window | None) -> Answer:
+    def ask(
+        self, query: tree.Query, window: Window | None, *, field_cap: int | None = None, is_strict: bool = False
+    ) -> Answer:
         """Answer a query over the events of a window; None means all of them.
+
+        Args:
+            query: What is asked.
+            window: Both ends inclusive.
+            field_cap: How many fields of an event are discovered, in the order of its text; the service stops at 200.
+            is_strict: Refuse what the documentation calls invalid, instead of a warning.
 
         Raises:
             QueryError: The query asks for what the engine cannot answer.
         """
         self._check_patterns(query)
-        statement = compile_query(query, window)
+        whole = window or self.span() or Window(0, 0)
+        statement = compile_query(query, Context(whole, self._now(), self._tables, field_cap, is_strict))
         try:
             with self._lock:
                 frame = self._connection.execute(statement.sql, statement.parameters).df()
@@ -98,6 +125,11 @@ class EventStore:
             for index, column in enumerate(statement.columns)
         }
         return Answer(values, statement.columns, len(frame), *scanned, statement.warnings)
+
+    def _now(self) -> int:
+        """The time that a query calls now: the last event's, so that a file says the same whenever it is asked."""
+        span = self.span()
+        return span.end_ms if span else 0
 
     def span(self) -> Window | None:
         """From the first event to the last one; None without events."""

@@ -51,16 +51,49 @@ _TABLE = (
     _row("greatest", 1, None, Returns.NUMBER),
     _row("least", 1, None, Returns.NUMBER),
     _row("log", 1, 1, Returns.NUMBER),
+    _row("round", 1, 2, Returns.NUMBER),
     _row("sqrt", 1, 1, Returns.NUMBER),
+    _row("haversine", 4, 4, Returns.NUMBER),
+    _row("toNumber", 1, 1, Returns.NUMBER),
+    _row("toInt", 1, 1, Returns.NUMBER),
+    _row("toLong", 1, 1, Returns.NUMBER),
+    _row("toDouble", 1, 1, Returns.NUMBER),
     # times
     _row("bin", 1, 1, Returns.TIME),
     _row("datefloor", 2, 2, Returns.TIME),
     _row("dateceil", 2, 2, Returns.TIME),
     _row("fromMillis", 1, 1, Returns.TIME),
     _row("toMillis", 1, 1, Returns.INTEGER),
+    _row("now", 0, 0, Returns.INTEGER),
+    _row("parseDate", 2, 3, Returns.INTEGER),
+    _row("formatDate", 2, 3, Returns.TEXT),
     # general
     _row("ispresent", 1, 1, Returns.INTEGER),
     _row("coalesce", 1, None, Returns.TEXT),
+    _row("case", 2, None, Returns.TEXT),
+    _row("if", 3, 3, Returns.TEXT),
+    _row("isNumeric", 1, 1, Returns.INTEGER),
+    _row("messageSize", 1, 1, Returns.INTEGER),
+    _row("queryStartTime", 0, 0, Returns.INTEGER),
+    _row("queryEndTime", 0, 0, Returns.INTEGER),
+    _row("queryTimeRange", 0, 0, Returns.INTEGER),
+    _row("unmask", 1, 1, Returns.FIRST),
+    # maps and lists
+    _row("jsonParse", 1, 1, Returns.TEXT),
+    _row("jsonStringify", 1, 1, Returns.TEXT),
+    _row("jsonArraySize", 1, 1, Returns.INTEGER),
+    _row("jsonArrayContains", 2, 2, Returns.INTEGER),
+    # addresses
+    _row("isValidIp", 1, 1, Returns.INTEGER),
+    _row("isValidIpV4", 1, 1, Returns.INTEGER),
+    _row("isValidIpV6", 1, 1, Returns.INTEGER),
+    _row("isIpInSubnet", 2, 2, Returns.INTEGER),
+    _row("isIpv4InSubnet", 2, 2, Returns.INTEGER),
+    _row("isIpv6InSubnet", 2, 2, Returns.INTEGER),
+    _row("ipv4ToNumber", 1, 1, Returns.INTEGER),
+    _row("isPrivateIP", 1, 1, Returns.INTEGER),
+    _row("isPublicIP", 1, 1, Returns.INTEGER),
+    _row("isReservedIP", 1, 1, Returns.INTEGER),
     # text
     _row("isempty", 1, 1, Returns.INTEGER),
     _row("isblank", 1, 1, Returns.INTEGER),
@@ -73,7 +106,20 @@ _TABLE = (
     _row("tolower", 1, 1, Returns.TEXT),
     _row("substr", 2, 3, Returns.TEXT),
     _row("replace", 3, 3, Returns.TEXT),
-    _row("strcontains", 2, 2, Returns.INTEGER),
+    _row("regexReplace", 3, 3, Returns.TEXT),
+    _row("strcontains", 2, 3, Returns.INTEGER),
+    _row("startsWith", 2, 2, Returns.INTEGER),
+    _row("endsWith", 2, 2, Returns.INTEGER),
+    _row("urlencode", 1, 1, Returns.TEXT),
+    _row("urldecode", 1, 1, Returns.TEXT),
+    _row("base64encode", 1, 1, Returns.TEXT),
+    _row("base64decode", 1, 1, Returns.TEXT),
+    _row("split", 2, 2, Returns.TEXT),
+    _row("hexToAscii", 1, 1, Returns.TEXT),
+    _row("hexToDec", 1, 1, Returns.NUMBER),
+    _row("decToHex", 1, 1, Returns.TEXT),
+    _row("md5", 1, 1, Returns.TEXT),
+    _row("sha256", 1, 1, Returns.TEXT),
     # aggregates
     _aggregate("count", 0, 1, Returns.INTEGER),
     _aggregate("count_distinct", 1, 1, Returns.INTEGER),
@@ -83,6 +129,13 @@ _TABLE = (
     _aggregate("max", 1, 1, Returns.NUMBER),
     _aggregate("pct", 2, 2, Returns.NUMBER),
     _aggregate("stddev", 1, 1, Returns.NUMBER),
+    _aggregate("variance", 1, 1, Returns.NUMBER),
+    _aggregate("values", 1, 1, Returns.TEXT),
+    _aggregate("topk", 2, 2, Returns.TEXT),
+    _aggregate("rate", 2, 2, Returns.NUMBER),
+    _aggregate("count_over_time", 1, 1, Returns.INTEGER),
+    _aggregate("sum_over_time", 1, 1, Returns.NUMBER),
+    _aggregate("histogram", 2, 2, Returns.TEXT),
     _aggregate("earliest", 1, 1, Returns.FIRST),
     _aggregate("latest", 1, 1, Returns.FIRST),
     _aggregate("sortsFirst", 1, 1, Returns.FIRST),
@@ -90,7 +143,13 @@ _TABLE = (
 )
 
 # Names that AWS's pages spell in two ways.
-_ALIASES = {"countdistinct": "count_distinct"}
+_ALIASES = {
+    "countdistinct": "count_distinct",
+    "countovertime": "count_over_time",
+    "sumovertime": "sum_over_time",
+    "collect_values": "values",
+    "strftime": "formatdate",
+}
 _BY_NAME = {function.name.lower(): function for function in _TABLE}
 
 # The unit of a period, and where a number beyond it is capped without a word: bin(300s) is bin(60s).
@@ -109,7 +168,7 @@ _UNIT_WORDS = {
     "y": ("y", "yr", "yrs", "year", "years"),
 }
 _UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words}
-_TAKES_PERIOD = {"bin": 0, "datefloor": 1, "dateceil": 1}
+_TAKES_PERIOD = {"bin": 0, "datefloor": 1, "dateceil": 1, "rate": 1}
 
 
 def names() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import tree
 
 
@@ -26,9 +27,13 @@ class Effective:
     warnings: tuple[str, ...]
 
 
-def effective(query: tree.Query) -> Effective:
-    """Move sort and limit to the end, where the service applies them."""
-    commands = query.commands
+def effective(query: tree.Query, *, is_strict: bool = False) -> Effective:
+    """Move sort and limit to the end, where the service applies them.
+
+    Raises:
+        QueryError: Only when strict: sort or limit before the last stats, anything but limit after dedup.
+    """
+    commands, late_filters = _filters_first(query)
     last_stats = max((i for i, command in enumerate(commands) if isinstance(command, tree.Stats)), default=-1)
     cut = (tree.Filter, tree.Stats, tree.Dedup)  # what a limit before it would change the rows of
     last_cut = max((i for i, command in enumerate(commands) if isinstance(command, cut)), default=-1)
@@ -43,8 +48,15 @@ def effective(query: tree.Query) -> Effective:
     early_limit = any(i < last_cut for i, _ in limits)
 
     warnings = []
+    if is_strict:
+        _refuse_invalid(query, late_filters)
+    if late_filters:
+        moved = _mended(query, commands, kept_sorts[-1] if kept_sorts else None, count)
+        warnings.append(
+            f"A filter behind stats names fields of the events and was put before it. Write instead: {moved}"
+        )
     if early_sort or early_limit:
-        moved = _mended(query, kept_sorts[-1] if kept_sorts else None, count)
+        moved = _mended(query, commands, kept_sorts[-1] if kept_sorts else None, count)
         what = " and ".join(word for word, is_early in (("sort", early_sort), ("limit", early_limit)) if is_early)
         before = "stats" if early_sort else _word(commands[last_cut])
         effect = "Rows are capped at the end, after every filter, stats and dedup. " if early_limit else ""
@@ -59,8 +71,51 @@ def effective(query: tree.Query) -> Effective:
     return Effective(steps, keys, count, tuple(warnings))
 
 
-def _mended(query: tree.Query, sort: tree.Sort | None, count: int | None) -> str:
-    kept = [c for c in query.commands if not isinstance(c, tree.Sort | tree.Limit)]
+def _filters_first(query: tree.Query) -> tuple[tuple[tree.Command, ...], tuple[tree.Filter, ...]]:
+    """Put filters that name fields of the events before the stats behind which they stand.
+
+    AWS publishes such queries; behind a stats only its own columns are visible, so nothing else can be meant.
+    """
+    first = next((i for i, command in enumerate(query.commands) if isinstance(command, tree.Stats)), None)
+    if first is None:
+        return query.commands, ()
+    visible: set[str] = set()
+    late = []
+    for command in query.commands[first:]:
+        if isinstance(command, tree.Stats):
+            visible = {item.name for item in (*command.groups, *command.aggregates)}
+        elif isinstance(command, tree.Fields):
+            visible |= {item.name for item in command.selections}
+        elif isinstance(command, tree.Filter) and not _names(command.condition) <= visible:
+            late.append(command)
+    rest = [command for command in query.commands[first:] if command not in late]
+    return (*query.commands[:first], *late, *rest), tuple(late)
+
+
+def _names(condition: tree.Node) -> set[str]:
+    fields = {node.name for node in condition.walk() if isinstance(node, tree.Field)}
+    return fields - {"true", "false"}
+
+
+def _refuse_invalid(query: tree.Query, late_filters: tuple[tree.Filter, ...]) -> None:
+    """What the documentation calls invalid."""
+    last_stats = max((i for i, command in enumerate(query.commands) if isinstance(command, tree.Stats)), default=-1)
+    deduplicated = False
+    for index, command in enumerate(query.commands):
+        if isinstance(command, tree.Sort | tree.Limit) and index < last_stats:
+            problem, hint = f"{_word(command)} stands before the last stats", "Move it behind the last stats."
+        elif command in late_filters:
+            problem, hint = "A filter behind stats names fields that are not there any more", "Put it before the stats."
+        elif deduplicated and not isinstance(command, tree.Limit):
+            problem, hint = f"{_word(command)} stands after dedup", "Only limit can follow dedup."
+        else:
+            deduplicated = deduplicated or isinstance(command, tree.Dedup)
+            continue
+        raise QueryError(problem, query.text, command.span.start, command.span.end, hint)
+
+
+def _mended(query: tree.Query, commands: tuple[tree.Command, ...], sort: tree.Sort | None, count: int | None) -> str:
+    kept = [c for c in commands if not isinstance(c, tree.Sort | tree.Limit)]
     if sort is not None:
         # Before a dedup, which keeps the first row in the order of the sort; at the end otherwise.
         later = [c for c in kept if isinstance(c, tree.Dedup) and c.span.start > sort.span.start]

@@ -24,6 +24,7 @@ class Groups:
 
     pattern: str
     numbers: dict[str, int]
+    count: int
 
 
 def groups(pattern: str) -> Groups:
@@ -41,7 +42,8 @@ def groups(pattern: str) -> Groups:
             count += 1
         return found[0]
 
-    return Groups(_PIECE.sub(replace, pattern), numbers)
+    replaced = _PIECE.sub(replace, pattern)
+    return Groups(replaced, numbers, count)
 
 
 def from_glob(glob: str) -> str:

@@ -42,6 +42,9 @@ _RETURNS = {
     functions.Returns.TIME: ColumnType.TIME,
 }
 
+# The column of `estimate`; the service's own name for it is not documented.
+ESTIMATE = "estimatedBytesScanned"
+
 # What a query without fields, display or stats returns.
 DEFAULT_NAMES = ("@timestamp", "@message")
 
@@ -64,14 +67,36 @@ def columns(query: tree.Query) -> tuple[Column, ...]:
             shown.extend(_typed(command.selections, known))
         elif isinstance(command, tree.Display):
             displayed = list(_typed(command.selections, known))
-        elif isinstance(command, tree.Parse):
-            known.update(dict.fromkeys(command.names, ColumnType.TEXT))
+        elif isinstance(command, tree.Estimate):
+            shown, displayed = [Column(ESTIMATE, ColumnType.INTEGER)], None
         elif isinstance(command, tree.Sort):
             known.update({key.name: type_of(key.expression, known) for key in command.keys if key.name})
+        else:
+            known.update(dict.fromkeys(_added(command), ColumnType.TEXT))
     if not shown and displayed is None:
         shown = [Column(name, FIELD_TYPES.get(name, ColumnType.TEXT)) for name in DEFAULT_NAMES]
     unique = {column.name: column for column in (shown if displayed is None else displayed)}
     return tuple(unique.values())
+
+
+def is_known(query: tree.Query) -> bool:
+    """Whether `columns` can tell what a query returns: it cannot for commands that only the service answers."""
+    return not any(isinstance(command, tree.Unanswered) for command in query.commands)
+
+
+def _added(command: tree.Command) -> tuple[str, ...]:
+    """The fields of text that a command adds to each row."""
+    match command:
+        case tree.Parse(names=names) | tree.ParseCsv(names=names):
+            return names
+        case tree.ParseLogfmt(name=name) | tree.Unnest(name=name):
+            return (name,)
+        case tree.ParseJson(paths=paths):
+            return tuple(path.name for path in paths)
+        case tree.Lookup(outputs=outputs) | tree.CidrLookup(outputs=outputs):
+            return tuple(output.name for output in outputs)
+        case _:
+            return ()
 
 
 def type_of(expression: tree.Node, known: dict[str, ColumnType]) -> ColumnType:
@@ -81,7 +106,7 @@ def type_of(expression: tree.Node, known: dict[str, ColumnType]) -> ColumnType:
             return known.get(name, ColumnType.TEXT)
         case tree.Number() | tree.Minus() | tree.Arithmetic():
             return ColumnType.NUMBER
-        case tree.Compared() | tree.Like() | tree.In() | tree.Not() | tree.AllOf() | tree.AnyOf():
+        case tree.Compared() | tree.Like() | tree.In() | tree.InQuery() | tree.Not() | tree.AllOf() | tree.AnyOf():
             return ColumnType.INTEGER
         case tree.Call(arguments=arguments):
             function = functions.of(expression)

@@ -145,6 +145,27 @@ class In(Node):
 
 
 @dataclass(frozen=True)
+class InQuery(Node):
+    """`operand in (query)`: the query's only column holds the members."""
+
+    operand: Node
+    query: Query
+    is_negated: bool
+
+    def children(self) -> Iterator[Node]:
+        """Only the operand: the names of the inner query are not those of the outer one."""
+        yield self.operand
+
+
+@dataclass(frozen=True)
+class Access(Node):
+    """`operand.path` or `operand[index]`: what lies in a map or a list, as a dotted path."""
+
+    operand: Node
+    path: str
+
+
+@dataclass(frozen=True)
 class Not(Node):
     """`not operand`."""
 
@@ -214,9 +235,10 @@ class Display(Command):
 
 @dataclass(frozen=True)
 class Filter(Command):
-    """Keeps the rows for which the condition holds."""
+    """Keeps the rows for which the condition holds; `is_index` where the text says filterIndex."""
 
     condition: Node
+    is_index: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,6 +247,7 @@ class Stats(Command):
 
     aggregates: tuple[Selection, ...]
     groups: tuple[Selection, ...]
+    offset: Period | None = None
 
 
 @dataclass(frozen=True)
@@ -239,6 +262,7 @@ class Limit(Command):
     """Caps the number of rows."""
 
     count: int
+    is_any: bool = False  # stop as soon as so many are found
 
 
 @dataclass(frozen=True)
@@ -250,11 +274,110 @@ class Dedup(Command):
 
 @dataclass(frozen=True)
 class Parse(Command):
-    """Takes new fields out of a field's text, by a glob with `*` or by named groups."""
+    """Takes new fields out of a text, by a glob with `*` or by groups; `is_multi` gives a row for each match."""
 
     source: Field
     pattern: String | Regex
     names: tuple[str, ...]
+    is_multi: bool = False
+
+
+@dataclass(frozen=True)
+class ParseCsv(Command):
+    """Takes the values of a line of CSV."""
+
+    source: Field
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ParseLogfmt(Command):
+    """Takes the pairs of a logfmt line as a map."""
+
+    source: Field
+    name: str
+
+
+@dataclass(frozen=True)
+class JsonPath(Node):
+    """`"path" as name` of a json command."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ParseJson(Command):
+    """Takes what lies at paths of a field that holds JSON."""
+
+    source: Field
+    paths: tuple[JsonPath, ...]
+
+
+@dataclass(frozen=True)
+class Unnest(Command):
+    """One row for each item of a list."""
+
+    expression: Node
+    name: str
+
+
+@dataclass(frozen=True)
+class Expand(Command):
+    """One row for each item of a field that holds a JSON array, in the field's place."""
+
+    source: Field
+
+
+@dataclass(frozen=True)
+class Output(Node):
+    """A column of a lookup table, and the field that it becomes."""
+
+    column: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Lookup(Command):
+    """Adds columns of a table by equal keys: pairs of a table's column and an event's field."""
+
+    table: str
+    keys: tuple[tuple[str, Field], ...]
+    outputs: tuple[Output, ...]
+    keeps: bool  # OUTPUTNEW: a field that has a value keeps it
+
+
+@dataclass(frozen=True)
+class CidrLookup(Command):
+    """Adds columns of a table by the block in which an address lies."""
+
+    table: str
+    address: Field
+    column: str  # "" for the table's first
+    outputs: tuple[Output, ...]
+    keeps: bool
+
+
+@dataclass(frozen=True)
+class Unmask(Command):
+    """Shows masked values; here nothing is masked."""
+
+
+@dataclass(frozen=True)
+class Estimate(Command):
+    """Asks for the bytes that the query would scan."""
+
+
+@dataclass(frozen=True)
+class SourceGroups(Command):
+    """Names log groups; here there is one source."""
+
+
+@dataclass(frozen=True)
+class Unanswered(Command):
+    """A documented command that only the service answers."""
+
+    name: str
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,9 @@ class CloudWatchSource:
         window = self.window(start, end)
         query_id = self._start(prepared.text, parsed, window)
         rows, statistics = self._finish(query_id)
-        typed = frames.from_rows(rows, schema.columns(parsed) if parsed else _columns_of(rows))
+        typed = frames.from_rows(
+            rows, schema.columns(parsed) if parsed and schema.is_known(parsed) else _columns_of(rows)
+        )
         return Result(
             frame=typed.frame,
             query=prepared.text,
