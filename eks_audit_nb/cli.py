@@ -13,11 +13,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from eks_audit_nb.errors import EksAuditError, ParameterError, SourceError
+from eks_audit_nb.terminal import cleaned
 
 DONE, ERROR, INCOMPLETE = 0, 1, 3
 
 _SOURCE_HELP = '"sample", a file, a folder, a glob in quotes, or cloudwatch:CLUSTER'
 _TIME_HELP = "-24h, 2026-11-24, 2026-11-24T22:30:00Z or now; always UTC"
+# What is said once, in its own place, and not as a parameter too.
+_OWN_PLACES = {"source": "SOURCE", "start": "--start", "end": "--end"}
+# Stands in front of a value that begins with a dash while argparse looks; no argument of a process can hold it.
+_SHIELD = "\0"
+# Reading more than this twice would take longer than five kernels that fail; a gzipped log is about 12 times as long.
+_MOST_READ_TWICE, _GZIP_FACTOR = 100_000_000, 12
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,38 +32,44 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        print(f"eks-audit: {message}", file=sys.stderr)
+        _complain(message)
         sys.exit(ERROR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code."""
     parser = build_parser()
-    given = parser.parse_args(join_times(sys.argv[1:] if arguments is None else arguments))
+    given = parser.parse_args(shield_dashes(sys.argv[1:] if arguments is None else arguments))
     command: Callable[[argparse.Namespace], int] = given.command
     try:
-        return command(given)
+        code = command(given)
+        sys.stdout.flush()  # a full device is an error of ours and not one of Python's way out
     except EksAuditError as error:
-        print(f"eks-audit: {error}", file=sys.stderr)
+        _complain(str(error))
         return ERROR
     except KeyboardInterrupt:
-        print("eks-audit: interrupted", file=sys.stderr)
+        _complain("interrupted")
         return ERROR
     except BrokenPipeError:
         # The reader of the output has gone, as in `eks-audit query ... | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return DONE
+    except OSError as error:
+        reason = error.strerror or str(error)
+        _complain(f"{error.filename}: {reason}" if error.filename else f"The output cannot be written: {reason}")
+        _drop_output()
+        return ERROR
+    return code
 
 
-def join_times(arguments: Sequence[str]) -> list[str]:
-    """`--start -24h` as `--start=-24h`: argparse would take -24h for an option."""
-    joined: list[str] = []
+def shield_dashes(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with values such as the -24h of `--start -24h` marked: argparse would take them for options."""
+    shielded: list[str] = []
     for argument in arguments:
-        if joined and joined[-1] in ("--start", "--end") and not argument.startswith("--"):
-            joined[-1] += f"={argument}"
-        else:
-            joined.append(argument)
-    return joined
+        is_value = shielded[-1:] in (["--start"], ["--end"]) or shielded[-2:-1] in (["-p"], ["--parameter"])
+        is_dashed = argument.startswith("-") and not argument.startswith("--")
+        shielded.append(_SHIELD + argument if is_value and is_dashed else argument)
+    return shielded
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -72,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("source", metavar="SOURCE", help=_SOURCE_HELP)
     report.add_argument("notebooks", metavar="NOTEBOOK", nargs="*", help="names or numbers, such as 02; all by default")
     report.add_argument("--out", metavar="DIR", default="report", help="folder for the reports (default: report)")
-    report.add_argument("--workers", metavar="N", type=int, help="notebooks at once (default: one a processor)")
+    report.add_argument("--workers", metavar="N", type=_from_one, help="notebooks at once (default: one a processor)")
     _add_window(report)
     report.set_defaults(command=_report)
 
@@ -92,18 +105,34 @@ def build_parser() -> argparse.ArgumentParser:
     notebooks.set_defaults(command=_notebooks)
 
     lab = commands.add_parser("lab", help="open JupyterLab on a working copy of the notebooks")
-    lab.add_argument("source", metavar="SOURCE", nargs="?", default="sample", help=_SOURCE_HELP)
+    lab.add_argument("source", metavar="SOURCE", nargs="?", help=_SOURCE_HELP)
     lab.add_argument("--dir", metavar="DIR", default="eks-audit-notebooks", help="where the copy is kept")
     lab.set_defaults(command=_lab)
     return parser
 
 
 def _add_window(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--start", metavar="TIME", default="", help=_TIME_HELP)
-    parser.add_argument("--end", metavar="TIME", default="", help="the same")
+    parser.add_argument("--start", metavar="TIME", type=_unshielded, default="", help=_TIME_HELP)
+    parser.add_argument("--end", metavar="TIME", type=_unshielded, default="", help="the same")
     parser.add_argument(
-        "-p", "--parameter", metavar=("NAME", "VALUE"), nargs=2, action="append", default=[], help="may be repeated"
+        *("-p", "--parameter"),
+        metavar=("NAME", "VALUE"),
+        nargs=2,
+        type=_unshielded,
+        action="append",
+        default=[],
+        help="may be repeated",
     )
+
+
+def _unshielded(text: str) -> str:
+    return text.removeprefix(_SHIELD)
+
+
+def _from_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"takes a whole number from 1 on, not {text!r}")
+    return int(text)
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -112,26 +141,31 @@ def _add_window(parser: argparse.ArgumentParser) -> None:
 def _report(given: argparse.Namespace) -> int:
     from eks_audit_nb.reporting.notebooks import find_notebooks
     from eks_audit_nb.reporting.run import run_report
-    from eks_audit_nb.sources.by_name import check_source
 
     if "://" in given.out:
         raise SourceError(f"--out takes a folder, not {given.out!r}. Copy the folder there when it is written.")
+    out, parameters = _folder("--out", given.out), _parameters(given)
     notebooks = find_notebooks(given.notebooks)
-    check_source(given.source)
+    _try_source(given.source)
     report = run_report(
         given.source,
         notebooks,
-        Path(given.out),
+        out,
         start=given.start,
         end=given.end,
-        parameters=_parameters(given),
+        parameters=parameters,
         workers=given.workers,
         progress=sys.stderr.isatty(),
     )
     for run in report.runs:
         state = "failed" if run.error else ("done" if run.complete else "INCOMPLETE")
-        print(f"{run.notebook.name:32} {state:10} {run.error or run.headline}", file=sys.stderr)
-    print(Path(given.out, "index.html").absolute())
+        said = cleaned(run.error, keeps_lines=True) if run.error else cleaned(run.headline)
+        if state == "INCOMPLETE":
+            said += f"\nIt may lack rows: {cleaned(run.doubts)}"
+        # Further lines are set in, so that none looks like that of another notebook.
+        said = said.replace("\n", "\n    ")
+        print(f"{cleaned(run.notebook.name):32} {state:10} {said}", file=sys.stderr)
+    print((out / "index.html").absolute())
     return report.exit_code
 
 
@@ -139,17 +173,18 @@ def _query(given: argparse.Namespace) -> int:
     from eks_audit_nb.printing import write_rows
     from eks_audit_nb.sources import connect
 
-    text = given.query
-    if text.endswith(".cwli"):
-        text = _read(Path(text))
+    text, parameters = _query_text(given.query), _parameters(given)
+    for name in ("self", "query"):  # Python's own names for what `run` is given
+        if name in parameters:
+            raise ParameterError(f"A placeholder of a query cannot be called {name!r}. Give it another name there.")
     source = connect(given.source)
     try:
-        result = source.run(text, given.start, given.end, **_parameters(given))
+        result = source.run(text, given.start, given.end, **parameters)
     finally:
         source.close()
     write_rows(result.frame, given.format, sys.stdout)
     for name, value in result.summary().items():
-        print(f"{name + ':':10} {value}", file=sys.stderr)
+        print(f"{name + ':':10} {cleaned(value)}", file=sys.stderr)
     return DONE if result.complete else INCOMPLETE
 
 
@@ -178,9 +213,10 @@ def _notebooks(given: argparse.Namespace) -> int:
             print(f"{notebook.name:32} {notebook.title}")
         return DONE
     for notebook in find_notebooks([given.name]):
-        print(f"{notebook.title}\n\n{notebook.question}\n\n{notebook.path}\n\nParameters:")
+        facts = (notebook.title, notebook.question, str(notebook.path), "Parameters:")
+        print("\n\n".join(map(cleaned, facts)))
         for parameter in parameters_of(notebook).values():
-            print(f"  {parameter.name}: {parameter.type} = {parameter.default}  {parameter.help}")
+            print(cleaned(f"  {parameter.name}: {parameter.type} = {parameter.default}  {parameter.help}"))
     return DONE
 
 
@@ -188,9 +224,14 @@ def _lab(given: argparse.Namespace) -> int:
     from eks_audit_nb.reporting.workspace import make_workspace
     from eks_audit_nb.sources.by_name import check_source
 
-    check_source(given.source)
-    folder = make_workspace(Path(given.dir), given.source)
-    print(f"The notebooks are in {folder}; what you change there stays there.", file=sys.stderr)
+    if given.source is not None:
+        check_source(given.source)
+    folder = make_workspace(_folder("--dir", given.dir), given.source or "")
+    if given.source:
+        source = f"All of them read {given.source}."
+    else:
+        source = "New copies read the sample, and those that were there keep their source."
+    print(cleaned(f"The notebooks are in {folder}; what you change there stays there. {source}"), file=sys.stderr)
     lab = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     os.execv(sys.executable, lab)  # noqa: S606  # nothing but this interpreter and a folder of ours
 
@@ -198,17 +239,64 @@ def _lab(given: argparse.Namespace) -> int:
 def _parameters(given: argparse.Namespace) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     for name, value in given.parameter:
+        if name in _OWN_PLACES:
+            raise ParameterError(f"{name!r} is no parameter for -p: say {_OWN_PLACES[name]}.")
         if name in parameters:
             raise ParameterError(f"The parameter {name!r} is given twice.")
         parameters[name] = value
     return parameters
 
 
-def _read(path: Path) -> str:
+def _folder(option: str, text: str) -> Path:
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise SourceError(f"{option} takes a folder, and {text!r} is a file.")
+    return path
+
+
+def _try_source(source: str) -> None:
+    """Open a source and let it go: one that cannot be read is one error here, and not one of every notebook."""
+    from eks_audit_nb.sources import connect
+    from eks_audit_nb.sources.base import CLOUDWATCH, SAMPLE
+    from eks_audit_nb.sources.by_name import check_source
+    from eks_audit_nb.sources.lines import find_files
+
+    check_source(source)
+    if source == SAMPLE:
+        return
+    if not source.startswith(CLOUDWATCH):
+        sizes = (path.stat().st_size * (_GZIP_FACTOR if path.suffix == ".gz" else 1) for path in find_files(source))
+        if sum(sizes) >= _MOST_READ_TWICE:
+            return
+    connect(source).close()
+
+
+def _query_text(argument: str) -> str:
+    """The argument itself, or what the file of that name holds."""
+    from eks_audit_nb.queries import list_queries
+
+    is_text = "|" in argument or argument in (query.name for query in list_queries())
+    if is_text or not (argument.endswith(".cwli") or os.path.isfile(argument)):
+        return argument
     try:
-        return path.read_text(encoding="utf-8")
+        return Path(argument).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise SourceError(f"The query file {path} cannot be read: {error.strerror}.") from None
+        raise SourceError(f"The query file {argument} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SourceError(f"The query file {argument} is no text in UTF-8.") from None
+
+
+def _complain(message: str) -> None:
+    # A message may quote the log. Its lines stay: under a query a mark shows the place.
+    print(f"eks-audit: {cleaned(message, keeps_lines=True)}", file=sys.stderr)
+
+
+def _drop_output() -> None:
+    """Send what is still to be written nowhere, where it cannot be written; else Python tries again on its way out."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -65,7 +65,11 @@ def logging_status(session: Any, cluster: str) -> LoggingStatus:
 def recording_state(source: Source) -> str:
     """What can be said about whether the source is being recorded right now, in a sentence or two."""
     if isinstance(source, CloudWatchSource):
-        return str(logging_status(source.session, source.cluster))
+        try:
+            return str(logging_status(source.session, source.cluster))
+        except CloudWatchError as error:
+            # The log may be readable all the same: after the cluster's end, or without eks:DescribeCluster.
+            return f"Whether audit logging is on could not be asked: {error}"
     if source.name == SAMPLE:
         return (
             "This is the log that ships with the package: nine minutes of a test cluster in which 53 scenarios were "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import unicodedata
 from collections.abc import Iterator
 from typing import Any, TextIO
 
 import pandas as pd
+
+from eks_audit_nb.terminal import cleaned, replace_controls
 
 # What a spreadsheet takes for a formula; such text is led by an apostrophe. Source: OWASP, "CSV Injection".
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -27,11 +28,15 @@ def write_rows(frame: pd.DataFrame, form: str, out: TextIO) -> None:
     match form:
         case "csv":
             writer = csv.writer(_UnixLines(out), lineterminator="\r\n")
-            writer.writerow([_defused(name) for name in frame.columns])
-            writer.writerows([_defused(value) for value in row] for row in _rows(frame))
+            # A file gets what the log holds; a terminal, nothing that could drive it.
+            shown = cleaned if out.isatty() else str
+            writer.writerow([shown(_defused(name)) for name in frame.columns])
+            writer.writerows([shown(_defused(value)) for value in row] for row in _rows(frame))
         case "jsonl":
             for row in _rows(frame):
-                out.write(json.dumps(dict(zip(frame.columns, row, strict=True)), ensure_ascii=False) + "\n")
+                line = json.dumps(dict(zip(frame.columns, row, strict=True)), ensure_ascii=False)
+                # JSON itself escapes only the controls of ASCII; to a reader of JSON the escaped ones are the same.
+                out.write(replace_controls(line, lambda sign: json.dumps(sign)[1:-1]) + "\n")
         case _:
             _write_table(frame, out)
 
@@ -86,6 +91,5 @@ def _write_table(frame: pd.DataFrame, out: TextIO) -> None:
 
 
 def _cell(value: Any) -> str:
-    # Control characters of a log could drive the terminal.
-    text = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in _plain(value))
+    text = cleaned(_plain(value))
     return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"

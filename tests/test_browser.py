@@ -69,6 +69,30 @@ def test_reports_show(page: Page, sample_report: Path, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def test_tables_scroll_by_keyboard(page: Page, sample_report: Path) -> None:
+    """A table that is too wide for the page is reached with the tab key and scrolled with the arrows."""
+    page.set_viewport_size({"width": 600, "height": 900})
+    page.goto((sample_report / "02_aws_auth_changes.html").as_uri())
+    for _ in range(3):  # the link to the index, the query as it ran, the first table
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Requests to change aws-auth"
+    for _ in range(20):  # it scrolls smoothly, and the page's policy forbids a function that waits in the page
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(100)
+    assert page.evaluate("document.activeElement.scrollLeft") > 0
+
+
+@pytest.mark.parametrize("name", ["index", *(notebook.name for notebook in list_notebooks())])
+def test_nothing_is_cut_in_print(page: Page, sample_report: Path, name: str) -> None:
+    """On paper of the size A4 every table is as wide as the page at most."""
+    page.set_viewport_size({"width": 718, "height": 1000})  # 210 mm less 2 times 10 mm, at 96 dots an inch
+    page.emulate_media(media="print")
+    page.goto((sample_report / f"{name}.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    too_wide = "[...document.querySelectorAll('.eks-audit-scroll')].filter(each => each.scrollWidth > each.clientWidth)"
+    assert page.evaluate(f"{too_wide}.length") == 0
+
+
 def test_scripts_of_a_log_do_not_run(page: Page, tmp_path: Path, sample_report: Path) -> None:
     """Even a script that found its way into a page is stopped by the page's own policy."""
     html = (sample_report / "02_aws_auth_changes.html").read_text()

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from eks_audit_nb.cli import main
+from eks_audit_nb.errors import QueryError
+from eks_audit_nb.insights import parse
 from eks_audit_nb.queries import list_queries
 from eks_audit_nb.reporting.notebooks import list_notebooks
 
@@ -65,6 +67,28 @@ def test_query_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["query", "sample", str(tmp_path / "none.cwli")]) == 1
 
 
+def test_query_file_of_any_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any file can be the query, unless a query that ships has its name, or a pipe shows the argument to be text."""
+    monkeypatch.chdir(tmp_path)
+    text = "stats count(*) as found_in_the_file by verb"
+    for name in ("mine.txt", "aws_auth_changes", "fields verb | limit 1"):
+        Path(name).write_text(f"\ufeff{text}", encoding="utf-8")
+    assert "found_in_the_file" in run(capsys, "query", "sample", "mine.txt")[1]
+    assert "found_in_the_file" not in run(capsys, "query", "sample", "aws_auth_changes")[1]
+    assert run(capsys, "query", "sample", "fields verb | limit 1")[1].splitlines()[0] == "verb"
+
+
+@pytest.mark.parametrize("value", ["-x", "-1h", "-", "x", "=y", "-p"])
+def test_values_that_begin_with_a_dash(capsys: pytest.CaptureFixture[str], value: str) -> None:
+    """The value of a parameter may begin with a dash."""
+    text = "stats count(*) as n, {{given}} as value"
+    assert run(capsys, "query", "sample", text, "-p", "given", value, "--format", "csv")[0] == 0
+    _, out, _ = run(capsys, "query", "sample", text, "--parameter", "given", value, "--format", "jsonl")
+    assert json.loads(out)["value"] == value
+
+
 def test_window(capsys: pytest.CaptureFixture[str]) -> None:
     """A relative start needs no equals sign and counts from the last event of a file."""
     _, out, err = run(capsys, "query", "sample", "stats count(*) as events", "--start", "-1m")
@@ -92,6 +116,18 @@ def test_incomplete(capsys: pytest.CaptureFixture[str], make_log: Callable[..., 
         (["query", "sample", "aws_auth_changes", "-p", "x", "1"], "has no parameter 'x'"),
         (["query", "sample", "fields {{x}}"], "needs a value for x"),
         (["query", "sample", "fields {{x}}", "-p", "x", "1", "-p", "x", "2"], "'x' is given twice"),
+        (["query", "sample", "fields {{source}}", "-p", "source", "x"], "say SOURCE"),
+        (["report", "sample", "02", "-p", "source", "x"], "say SOURCE"),
+        (["report", "sample", "02", "-p", "start", "-1h"], "say --start"),
+        (["report", "sample", "02", "-p", "end", "now"], "say --end"),
+        (["query", "sample", "fields {{query}}", "-p", "query", "x"], "cannot be called 'query'"),
+        (["query", "sample", "fields {{self}}", "-p", "self", "x"], "cannot be called 'self'"),
+        (["query", "sample", __file__.replace(".py", ".cwli")], "cannot be read: No such file"),
+        (["query", "sample", sys.executable], "is no text in UTF-8"),
+        (["report", "sample", "02", "--out", __file__], "--out takes a folder, and"),
+        (["report", "sample", "02", "--out", f"{__file__}/x"], "x: Not a directory"),
+        (["lab", "--dir", __file__], "--dir takes a folder, and"),
+        (["lab", "--dir", f"{__file__}/x"], "x: Not a directory"),
         (["queries", "nothing_like_it"], "There is no query named 'nothing_like_it'"),
         (["notebooks", "99"], "There is no notebook '99'"),
         (["report", "sample", "99"], "There is no notebook '99'"),
@@ -112,7 +148,18 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], arguments: list[str], mess
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nonsense"], ["query", "sample"], ["query", "sample", "x", "--format", "xml"]]
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["query", "sample"],
+        ["query", "sample", "x", "--format", "xml"],
+        ["query", "sample", "x", "-p", "name"],
+        ["query", "sample", "x", "-p", "name", "--format", "csv"],
+        ["report", "sample", "--workers", "0"],
+        ["report", "sample", "--workers", "-1"],
+        ["report", "sample", "--workers", "many"],
+    ],
 )
 def test_wrong_calls(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     """A wrong call exits with 1 and not with argparse's 2, which means findings here."""
@@ -142,6 +189,82 @@ def test_report(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert out.strip() == str(tmp_path / "index.html")
     assert Path(out.strip()).is_file()
     assert "5 requests to change aws-auth" in err
+
+
+@pytest.mark.parametrize("name", ["index.html", "report.json"])
+def test_no_place_for_the_index(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    """A folder in the place of the index is a clear message."""
+    (tmp_path / name).mkdir()
+    code, _, err = run(capsys, "report", "sample", "02", "--out", str(tmp_path))
+    assert code == 1
+    assert f"{name}: Is a directory" in err
+
+
+def test_a_source_that_cannot_be_opened_is_one_error(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, make_log: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that is there and cannot be read is one message, before a kernel starts or a file is written."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    out = tmp_path / "out"
+    for source, message in (("cloudwatch:x", "No AWS region is set"), (str(make_log()), "it is empty")):
+        code, _, err = run(capsys, "report", source, "--out", str(out))
+        assert code == 1
+        assert message in err
+        assert err.count("eks-audit: ") == err.count("\n") == 1
+        assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """What `report` prints for a log with an escape sequence in a user's name and with a line that cannot be read."""
+    folder = tmp_path_factory.mktemp("hostile")
+    event = audit_event(
+        verb="list",
+        objectRef={"resource": "secrets", "apiVersion": "v1"},
+        requestURI="/api/v1/secrets",
+        user={"username": "\x1b]0;owned\x07\n04_secret_activity done"},
+    )
+    (folder / "audit.jsonl").write_text(f"{json.dumps(event)}\n{{broken\n")
+    command = [sys.executable, "-m", "eks_audit_nb.cli", "report", str(folder / "audit.jsonl"), "4"]
+    return subprocess.run([*command, "--out", str(folder / "out")], capture_output=True, text=True, check=False)
+
+
+def test_the_log_does_not_drive_the_terminal(hostile_report: subprocess.CompletedProcess[str]) -> None:
+    """A headline is printed without what could drive the terminal or pass for another notebook's line."""
+    assert "]0;owned" in hostile_report.stderr
+    assert hostile_report.stderr.replace("\n", "").isprintable()
+    assert sum(line.startswith("04_secret_activity") for line in hostile_report.stderr.splitlines()) == 1
+
+
+def test_incomplete_says_why(hostile_report: subprocess.CompletedProcess[str]) -> None:
+    """Where an answer may lack rows the line of its notebook says so, and why."""
+    assert hostile_report.returncode == 3
+    assert "INCOMPLETE In what could be read: " in hostile_report.stderr
+    assert "\n    It may lack rows: 1 lines of the window are no JSON" in hostile_report.stderr
+
+
+def test_messages_keep_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """A message about a query keeps the line with the mark, and nothing that could drive the terminal."""
+    query = "fields verb\n| flter verb = '\x1b[31m'"
+    with pytest.raises(QueryError) as caught:
+        parse(query)
+    _, _, err = run(capsys, "query", "sample", query)
+    assert err == f"eks-audit: {str(caught.value).replace(chr(27), ' ')}\n"
+    assert err.count("\n") == 4
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+@pytest.mark.parametrize("text", ["fields verb | limit 1", "fields @message"])
+def test_full_device(text: str) -> None:
+    """Output that cannot be written is a message and exit code 1, whether little or much of it."""
+    command = [sys.executable, "-m", "eks_audit_nb.cli", "query", "sample", text]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "eks-audit: The output cannot be written: No space left on device"
+    assert "Traceback" not in done.stderr
 
 
 def test_closed_pipe() -> None:

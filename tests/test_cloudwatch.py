@@ -408,3 +408,9 @@ def test_empty_results_have_their_columns(prod: CloudWatchSource, text: str, typ
     frame = prod.run(text, START, END).frame
     assert len(frame) == 0
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == types
+
+
+def test_what_was_moved_is_told_here_too(prod: CloudWatchSource) -> None:
+    """A limit before stats is told with the mended text, whichever engine answers."""
+    result = prod.run("guide_secret_activity", START, END)
+    assert any("Write instead: fields @timestamp, @message | filter" in note for note in result.notes)

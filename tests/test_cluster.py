@@ -121,3 +121,13 @@ def test_the_state_of_the_sample(sample: FileSource, labels: dict[str, dict[str,
     assert window is not None
     assert "nine minutes" in state
     assert round((window.end - window.start).total_seconds() / 60) == 9
+
+
+def test_the_log_is_described_without_the_right_to_ask_the_cluster(
+    service: FakeCloudWatch,
+) -> None:
+    """Where EKS cannot be asked, because the cluster is gone or the caller may not, that is said and nothing fails."""
+    source = CloudWatchSource("gone")
+    text = recording_state(source)
+    assert text.startswith("Whether audit logging is on could not be asked: ResourceNotFoundException")
+    source.close()

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eks_audit_nb.engine.chain import Context
 from eks_audit_nb.engine.compiler import compile_query
 from eks_audit_nb.engine.store import Event, EventStore
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import functions, parse
 from eks_audit_nb.sources.files import FileSource
+from eks_audit_nb.window import Window
 
 from conftest import audit_event
 
@@ -321,7 +323,9 @@ def test_stats(text: str, expected: dict[str, list[str | None]]) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("stats count(*) as n by verb | filter level = 'x'", "level"),
+        ("stats count(*) as n by verb | filter level = 'x' and n > 1", "level"),
+        ("stats count(*) by verb | filter level = 'x' and count(*) > 1", "level"),
+        ("stats count(*) as n by verb | fields n * 2 as m | filter level = m", "level"),
         ("stats count(*) as n by verb | sort level", "level"),
         ("stats count(*) as n by verb | display level", "level"),
         ("stats count(*) as n by verb | stats sum(level)", "level"),
@@ -335,6 +339,23 @@ def test_stats_hides_fields(text: str, place: str) -> None:
     assert error.message == f"{place!r} is not visible after stats"
     assert text[error.start : error.end] == place
     assert "Behind stats only its own columns are left: verb, " in error.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "moved"),
+    [
+        ("stats count(*) as n by verb | filter n > 0 | filter level = 'Metadata' and verb = 'list'", True),
+        ("stats count(*) as n by verb as v | filter verb = 'list'", True),
+        ("stats count(*) as n by verb | parse verb 'li*' as rest | filter rest = 'st'", False),
+        ("stats count(*) as n by verb | display verb as v, n | filter v = 'list'", False),
+        ("stats count(*) as n by verb | sort strlen(verb) as size | filter size = 4", False),
+    ],
+)
+def test_filters_of_events_behind_stats(text: str, moved: bool) -> None:
+    """A filter behind stats that names nothing but fields of the events is put before it with a warning, no other."""
+    found = events().ask(parse(text), None)
+    assert found.values["n"] == ["2"]
+    assert any("was put before it" in warning for warning in found.warnings) is moved
 
 
 def test_a_bin_needs_the_time() -> None:
@@ -408,6 +429,10 @@ PLACES = [
     "stats count(*) as `{name}`, max(`{name}`) as x by `{name}`, verb as y",
     "stats count(*) as n by {text} as `{name}` | filter `{name}` != {text} | sort `{name}`",
     "fields replace(verb, {text}, {text}), ltrim(verb, {text}), coalesce(`{name}`, {text}) as `{name}`",
+    "fields split(verb, {text}) as `{name}`, jsonArrayContains(verb, {text}), isIpInSubnet(verb, {text})",
+    "fields jsonParse(@message) as m | unnest m.`{name}` into `{name}` | display m.`{name}`, `{name}`",
+    "json field=user {text} as `{name}` | parse verb csv as `{name}` | expand `{name}` | display `{name}`",
+    "parse verb logfmt as `{name}` | parse verb /(g)/ as `{name}` multi | filter `{name}` in (fields {text})",
 ]
 
 
@@ -455,7 +480,8 @@ def test_sql_does_not_depend_on_text(text: str, place: str) -> None:
     if "{glob}" in place or "{regex}" in place or "{group}" in place:
         text = text.replace("*", "").replace("[", "").replace("]", "").replace("^", "")
     hostile, harmless = parse(filled(place, text)), parse(filled(place, "harmless"))
-    assert compile_query(hostile, None).sql == compile_query(harmless, None).sql
+    context = Context(Window(0, 1), 0)
+    assert compile_query(hostile, context).sql == compile_query(harmless, context).sql
 
 
 @given(st.text(min_size=1, max_size=12))
@@ -478,6 +504,9 @@ ODD_VALUES: list[Any] = [
 ]
 FIELDS = ["a", "b", "c", "user.username", "`k.l/m.n.o`", "@timestamp", "@message", "@logStream", "missing.x.y", "@ptr"]
 LITERALS = ["'abc'", "'1'", "'2026-11-24'", "0", "2.5", "1e300", "5", "''", "100000000000000", "'%'", "'[a'"]
+DATE_PATTERNS = ["'yyyy-MM-dd'", "'yyyy', 'Europe/Berlin'", "\"yyyy-MM-dd'T'HH:mm:ss.SSSSSSX\""]
+TIME_PATTERNS = ["'%F %T'", "'%H'", "'100%%'"]
+REPLACEMENTS = ["'a', 'b'", "'(.)(?<x>.)', '\\\\2\\\\1'", "'', b", "'[0-9]+', '#'"]
 PERIODS = ["1ms", "5m", "300s", "1h", "1d", "2w", "1mo", "1q", "3y", "9999y", "9999 weeks"]
 
 
@@ -492,7 +521,8 @@ class QueryMaker:
         return " | ".join(self.command() for _ in range(self.choices.randint(1, 5)))
 
     def command(self) -> str:
-        kind = self.choices.choice(["fields", "display", "filter", "sort", "limit", "dedup", "parse", "stats"])
+        plain = ["fields", "display", "filter", "sort", "limit", "dedup", "parse", "stats"]
+        kind = self.choices.choice([*plain * 2, "limit any", "unnest", "expand", "csv", "logfmt", "multi", "json", "in"])
         if kind in ("fields", "display"):
             text = f"{kind} {self.expression(3)}, {self.expression(2)} as n1"
             self.names.append("n1")
@@ -503,8 +533,21 @@ class QueryMaker:
             text = f"sort {self.expression(2)} {self.choices.choice(['asc', 'desc', ''])}, {self.expression(1)} as s1"
             self.names.append("s1")
             return text
-        if kind == "limit":
-            return f"limit {self.choices.randint(1, 50)}"
+        if kind in ("limit", "limit any"):
+            return f"{kind} {self.choices.randint(1, 50)}"
+        if kind == "in":
+            return f"filter {self.expression(1)} {self.choices.choice(['in', 'not in'])} (filter a = 1 | fields b)"
+        if kind in ("unnest", "expand", "csv", "logfmt", "multi", "json"):
+            name = self.choices.choice(self.names)
+            self.names.append("t1")
+            return {
+                "unnest": f"unnest {self.expression(2)} into t1",
+                "expand": f"expand {name}",
+                "csv": f"parse {name} csv as t1, t2",
+                "logfmt": f"parse {name} logfmt as t1",
+                "multi": f"parse {name} /([a-z0-9])/ as t1 multi",
+                "json": f'json field={name} "x.0" as t1',
+            }[kind]
         if kind == "dedup":
             return f"dedup {self.choices.choice(self.names)}, {self.choices.choice(self.names)}"
         if kind == "parse":
@@ -518,10 +561,14 @@ class QueryMaker:
         return f"{text} by {', '.join(groups)}" if groups else text
 
     def aggregate(self) -> str:
-        name = self.choice_of_function(is_aggregate=True).name
-        if name == "pct":
-            return f"pct({self.expression(2)}, {self.choices.choice(['0', '50', '99.9'])})"
-        return f"{name}({self.expression(2)})"
+        name, value, pick = self.choice_of_function(is_aggregate=True).name, self.expression(2), self.choices.choice
+        special = {
+            "pct": f"pct({value}, {pick(['0', '50', '99.9'])})",
+            "topk": f"topk({pick(['0', '3'])}, {value})",
+            "rate": f"rate({value}, {pick(['1s', '5m', '1w'])})",
+            "histogram": f"histogram({value}, {pick(['0', '1', '7', '5000'])})",
+        }
+        return special.get(name, f"{name}({value})")
 
     def choice_of_function(self, *, is_aggregate: bool) -> functions.Function:
         found = [functions.find(name) for name in functions.names()]
@@ -539,8 +586,15 @@ class QueryMaker:
                 return f"bin({pick(PERIODS)})"
             if function.name in ("datefloor", "dateceil"):
                 return f"{function.name}({left}, {pick(PERIODS)})"
-            count = self.choices.randint(function.least, function.most or function.least + 2)
-            return f"{function.name}({', '.join([left, right, left][:count])})"
+            special = {
+                "parseDate": f"parseDate({left}, {pick(DATE_PATTERNS)})",
+                "formatDate": f"formatDate({left}, {pick(TIME_PATTERNS)}, 'Asia/Tokyo')",
+                "regexReplace": f"regexReplace({left}, {pick(REPLACEMENTS)})",
+                "strcontains": f"strcontains({left}, {right}, {pick(['true', 'false'])})",
+            }
+            most = function.least + 2 if function.most is None else function.most
+            given = [left, right, left, right][: self.choices.randint(function.least, most)]
+            return special.get(function.name, f"{function.name}({', '.join(given)})")
         if kind < 0.55:
             return f"({left} {pick('+-*/%^')} {right})"
         if kind < 0.75:

@@ -60,11 +60,15 @@ def test_the_sample(sample: FileSource, sample_events: list[dict[str, Any]]) -> 
     """On the sample the numbers are those that a plain count gives."""
     found = checks_of(sample)
     both = sum(event["level"] == "RequestResponse" for event in sample_events)
-    assert found["Events with both bodies"][0].startswith(f"{both:,} of {len(sample_events):,} (")
+    assert found["Events of level RequestResponse"][0].startswith(f"{both:,} of {len(sample_events):,} (")
     levels = Counter(event["level"] for event in sample_events if resource_of(event) == "secrets")
     finding, meaning = found["Level of secrets"]
     assert finding == f"Metadata {levels['Metadata']:,}, Request {levels['Request']:,}"
     assert meaning == "Who touched which one is recorded; what was in it is not."
+    sessions = {"exec", "attach", "portforward"}
+    targets = [event.get("objectRef") or {} for event in sample_events]
+    opened = sum(each.get("resource") == "pods" and each.get("subresource") in sessions for each in targets)
+    assert found["Exec, attach and port-forward"][0] == f"{opened} events"
     complete = sum(event["stage"] == "ResponseComplete" for event in sample_events)
     assert found["Stages"][0].startswith(f"ResponseComplete {complete:,}, ")
 
@@ -74,19 +78,19 @@ def test_no_events(sample: FileSource) -> None:
     found = checks_of(sample, "2020-01-01", "2020-01-02")
     assert list(found) == list(checks_of(sample))
     assert found["Stages"][0] == "none"
-    assert found["Events with both bodies"][0] == "0 of 0 (none)"
+    assert found["Events of level RequestResponse"][0] == "0 of 0 (none)"
     assert found["Level of secrets"][0] == "no events"
-    assert found["Events about pods"][0] == "0"
+    assert found["Exec, attach and port-forward"][0] == "0 events"
 
 
 def test_bodies(checks: Checks) -> None:
     """Where no event has both bodies, it is said that objects cannot be seen."""
-    assert checks(about("pods"))["Events with both bodies"] == (
+    assert checks(about("pods"))["Events of level RequestResponse"] == (
         "0 of 1 (0%)",
         "What objects looked like cannot be seen in this log.",
     )
     some = checks(about("pods"), about("pods", "update", "RequestResponse"))
-    assert some["Events with both bodies"] == (
+    assert some["Events of level RequestResponse"] == (
         "1 of 2 (50%)",
         "Only these say what an object looked like after the request.",
     )
@@ -138,7 +142,8 @@ def test_a_resource_that_nobody_touched(checks: Checks) -> None:
 def test_authenticator_log() -> None:
     """Lines of the authenticator's log are counted where its stream is there."""
     levels = pd.DataFrame({"level": ["Metadata"], "stage": ["ResponseComplete"], "events": [1]})
-    resources = pd.DataFrame({"resource": ["pods"], "verb": ["get"], "level": ["Metadata"], "events": [1]})
+    row = {"resource": "pods", "subresource": None, "verb": "get", "level": "Metadata", "events": 1}
+    resources = pd.DataFrame([row])
     for name, finding in (
         ("authenticator-0f3c", "1,200 lines"),
         ("kube-apiserver-audit-0f3c", "not there"),
@@ -152,4 +157,4 @@ def test_authenticator_log() -> None:
 def test_events_without_level_or_stage(checks: Checks) -> None:
     """Events that lack what is counted are no error."""
     found = checks(json.loads('{"auditID": "x", "stageTimestamp": "2026-11-24T10:00:00Z"}'))
-    assert found["Events with both bodies"][0] == "0 of 1 (0%)"
+    assert found["Events of level RequestResponse"][0] == "0 of 1 (0%)"

@@ -213,3 +213,40 @@ def test_statistics(make_log: MakeLog) -> None:
     assert source.run("fields auditID", "-1h").statistics.events_scanned == 1
     assert not result.is_remote
     assert not source.is_remote
+
+
+def test_a_window_beside_the_log_is_no_clean_answer(sample: FileSource) -> None:
+    """Where no event of the log lies in the window, nothing found means nothing, and the result says so."""
+    result = sample.run("aws_auth_changes", "2025-01-01", "2025-01-02")
+    assert not result.complete
+    (reason,) = result.reasons
+    assert reason.startswith("No event of the log lies in this window; they reach from 2026-11-24 22:28:14.509 to")
+
+
+def test_a_window_wider_than_the_log_is_noted(sample: FileSource) -> None:
+    """Where the log covers a part of the window only, a note says which part."""
+    result = sample.run("aws_auth_changes", "2026-11-20", "2026-11-25")
+    assert result.complete
+    assert "The log's own events reach from 2026-11-24 22:28:14.509" in result.notes[0]
+    assert sample.run("aws_auth_changes", "-1m").notes == ()
+
+
+def test_json_that_is_no_audit_event_is_a_reason_for_doubt(make_log: Callable[..., Path]) -> None:
+    """A JSON line without an auditID is counted apart from audit events, and makes the result incomplete."""
+    result = FileSource(str(make_log(audit_event(), '{"foo": 1}'))).run("stats count(*) as n")
+    assert result.reasons == ("1 lines of the window are JSON and no audit events.",)
+
+
+def test_lookup_tables_and_modes(make_log: Callable[..., Path], tmp_path: Path) -> None:
+    """Lookup tables, the field cap and strictness that are given at the start hold for every query."""
+    table = tmp_path / "people.csv"
+    table.write_text("login,name\nalice,Alice A.\n")
+    log = str(make_log(audit_event()))
+    source = FileSource(log, tables={"people": table})
+    result = source.run("fields user.username as login | lookup people login OUTPUT name | display name")
+    assert result.frame["name"].tolist() == ["Alice A."]
+    capped = FileSource(log, field_cap=2)
+    assert capped.run("fields kind, verb").frame.iloc[0].isna().tolist() == [False, True]
+    strict = FileSource(log, is_strict=True)
+    with pytest.raises(QueryError, match="limit stands before the last stats"):
+        strict.run("limit 5 | stats count(*)")

@@ -22,6 +22,8 @@ def call_of(name: str, arguments: int) -> str:
         given = ["1m"] * arguments
     elif name in ("datefloor", "dateceil"):
         given = ["a", *["1m"] * (arguments - 1)][:arguments]
+    elif name == "rate":
+        given = ["a", *["1m"] * (arguments - 1)][:arguments]
     elif name == "pct":
         given = ["a", *["50"] * (arguments - 1)][:arguments]
     found = functions.find(name)

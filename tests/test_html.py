@@ -99,6 +99,39 @@ def test_hostile_outputs(tmp_path: Path) -> None:
     assert "secret_code" not in html
 
 
+LINKS = (
+    "# T\n\nGo to [the one](02_a.ipynb), [the other](./03_b.ipynb), [a third](my%20c.ipynb), [a far](../02_a.ipynb)."
+)
+
+
+def test_links_lead_only_to_reports_of_the_run(tmp_path: Path) -> None:
+    """A link to a notebook without a report beside this one becomes its words."""
+    path = executed(tmp_path / "n.ipynb", markdown=LINKS)
+    html = notebook_html(path, "T", "F", {"02_a", "my c"})
+    assert [link["href"] for link in Page(html).all("a") if not str(link["href"]).startswith("#")] == [
+        "index.html",
+        "02_a.html",
+        "my%20c.html",
+    ]
+    assert ", the other, " in html
+    assert ", a far." in html
+
+
+def test_scrolling_parts_take_the_focus(sample_report: Path) -> None:
+    """Whatever may scroll sideways can be reached with the keyboard and has a name."""
+    for path in sample_report.glob("*.html"):
+        parts = [each for each in Page(path.read_text()).all("div") if each.get("class") == "eks-audit-scroll"]
+        assert parts
+        assert all(part["tabindex"] == "0" and part["role"] == "region" and part["aria-label"] for part in parts)
+
+
+def test_every_table_has_a_caption(sample_report: Path) -> None:
+    """Every table of the reports and of the index says what it is."""
+    for path in sample_report.glob("*.html"):
+        page = Page(path.read_text())
+        assert len(page.all("table")) == len(page.all("caption"))
+
+
 def test_errors_are_short(tmp_path: Path) -> None:
     """A failed cell shows what went wrong, without the way it came about."""
     error = {"output_type": "error", "ename": "WindowError", "evalue": "no time", "traceback": ["File x, line 1"]}

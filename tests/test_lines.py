@@ -344,11 +344,33 @@ def test_no_such_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: 
     ],
 )
 def test_a_file_without_audit_events(tmp_path: Path, content: bytes, message: str) -> None:
-    """A file in which no line is an audit event is an error that says what was found and what was expected."""
-    good = written(tmp_path, f"{WHOLE}\n{OTHER}\n".encode(), "a.jsonl")
+    """Where no line of any file is an audit event there is an error that says what was found and what was expected."""
     bad = written(tmp_path, content, "b.jsonl")
     with pytest.raises(SourceError, match=f"b.jsonl holds no audit events: .*{re.escape(message)[-60:]}"):
-        events_of(good, bad)
+        events_of(bad)
+
+
+def test_one_bad_file_stops_no_other(tmp_path: Path) -> None:
+    """Beside a good file, one without audit events is counted and its lines are kept and marked."""
+    good = written(tmp_path, f"{WHOLE}\n{OTHER}\n".encode(), "a.jsonl")
+    empty = written(tmp_path, b"", "b.jsonl")
+    other = written(tmp_path, b'{"kind": "Pod"}\nx\n', "c.jsonl")
+    tally = Tally()
+    events = list(read_events([good, empty, other], tally))
+    assert [event.condition for event in events] == ["", "", "foreign", "unreadable"]
+    assert events[2].timestamp_ms == events[1].timestamp_ms
+    assert tally.without_events == {empty: 0, other: 2}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"[{WHOLE},{OTHER}]", f'{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{WHOLE},{OTHER}]}}'],
+    ids=["array", "EventList"],
+)
+def test_lists_on_one_line(tmp_path: Path, line: str) -> None:
+    """An array or an EventList on one line is as many events as it holds."""
+    events = list(read_events([written(tmp_path, line.encode(), "a.json")], Tally()))
+    assert [json.loads(event.message) for event in events] == [json.loads(WHOLE), json.loads(OTHER)]
 
 
 def test_an_unreadable_file(tmp_path: Path) -> None:

@@ -111,6 +111,19 @@ def test_found_by_name_and_number() -> None:
     assert find_notebooks(["04", "02", "04"]) == (*find_notebooks(["04"]), *wanted)
 
 
+def test_found_by_a_number_without_its_zero() -> None:
+    """The number of a notebook needs no leading zero."""
+    assert find_notebooks(["2"]) == find_notebooks(["02"])
+    assert find_notebooks(["0"]) == find_notebooks(["00"])
+
+
+def test_one_file_named_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that is named by its number and by its path, absolute or relative, is one."""
+    monkeypatch.chdir(notebooks_folder())
+    path = notebooks_folder() / "02_aws_auth_changes.ipynb"
+    assert find_notebooks(["02", path.name, str(path)]) == find_notebooks(["02"])
+
+
 def test_unknown_notebook() -> None:
     """A wrong name is refused with the nearest right one."""
     with pytest.raises(NotebookError, match="Did you mean '04_secret_activity'"):
@@ -134,6 +147,15 @@ def test_no_kernel(tmp_path: Path) -> None:
     path.write_text(json.dumps(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# T"), cell])))
     with pytest.raises(NotebookError, match="Save it with a Python kernel first"):
         parameters_of(read_notebook(path))
+
+
+def test_braces_in_a_path(tmp_path: Path) -> None:
+    """Braces in a notebook's path are part of it, and not a place for papermill to fill in."""
+    folder = tmp_path / "{source}"
+    folder.mkdir()
+    path = folder / "x{y}.ipynb"
+    path.write_text(notebooks_folder().joinpath("04_secret_activity.ipynb").read_text())
+    assert "namespace" in parameters_of(read_notebook(path))
 
 
 def test_unknown_parameter() -> None:

@@ -126,6 +126,7 @@ def test_chains_stay_flat(word: str, kind: type[tree.AllOf | tree.AnyOf]) -> Non
 @pytest.mark.parametrize(
     "text",
     [
+        "filter b in (filter " + "not " * 2000 + "a | fields c)",
         "fields " + "not " * 2000 + "a",
         "fields " + "-" * 9000 + "a",
         "fields " + "abs(" * 1500 + "a" + ")" * 1500,
@@ -444,10 +445,21 @@ def test_stats_has_aggregates_and_groups() -> None:
         ('parse a "x*"', '"x*"', "one name for each"),
         ('parse a "x" as b', '"x"', "one name for each"),
         ("parse a '*-*' as b", "'*-*'", "one name for each"),
-        ("parse a /x/", "/x/", "named groups"),
-        ("parse a /(?<b>x)/ as c", "/(?<b>x)/", "named groups"),
-        ("fields a | pattern @message", "pattern", "a command of CloudWatch that is not answered here"),
-        ("fields a | UNNEST b into c", "UNNEST", "a command of CloudWatch that is not answered here"),
+        ("parse a /x/", "/x/", "Name the groups"),
+        ("parse a /(?<b>x)/ as c, d", "/(?<b>x)/", "one name for each"),
+        ("parse a /(x)(y)/ as c", "/(x)(y)/", "2 groups and 1 names"),
+        ("parse a 'x*' as b multi", "parse a 'x*' as b multi", "behind a regular expression"),
+        ("filter a in (1, 2)", "1", "a list of values stands in brackets"),
+        ("filter a in (fields b", "", "A parenthesis is not closed"),
+        ("filter a in (fields nope(b))", "nope(b)", "There is no function nope()"),
+        ("filter a in (fields strlen(b, c))", "strlen(b, c)", "takes 1 argument, not 2"),
+        ("lookup t a OUTPUTT b", "OUTPUTT", "OUTPUT or OUTPUTNEW stands before the columns"),
+        ('json x=a "b" as c', "x", "json field=NAME"),
+        ("expand 'a'", "'a'", "A name stands here"),
+        ("fields m[1.5]", "1.5", "An index is a whole number from 0"),
+        ("limit any", "", "Something is missing"),
+        ("fields a | unest b into c", "unest", "Did you mean 'unnest'?"),
+        ("fields a | patern @message", "patern", "Did you mean 'pattern'?"),
     ],
 )
 def test_errors_have_a_place_and_a_hint(text: str, place: str, words: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from datetime import UTC, datetime
 
 import pandas as pd
+import pytest
 
 from eks_audit_nb.reporting.plots import activity_over_time, counts_over_time, ranked
 from eks_audit_nb.reporting.shown import Shown
@@ -64,6 +66,58 @@ def test_labels_are_no_mathematics() -> None:
         assert "$x_{1}$ 3" in alt_of(ranked(hostile, "Kinds"))
         frame = rows(("2026-11-24 10:00:00", "$x_{1}$"), ("2026-11-24 10:00:00", "_hidden"))
         assert "_hidden 1" in alt_of(activity_over_time(frame, "verb", "Requests"))
+
+
+@pytest.mark.parametrize("kind", ["$\\nonsense{$", "$$", "\\$x$", "a$b"])
+def test_broken_mathematics(kind: str) -> None:
+    """A kind that matplotlib would take for mathematics, and for wrong ones, does not cost the figure."""
+    assert "1 in all" in alt_of(activity_over_time(rows(("2026-11-24 10:00:00", kind)), "verb", "Requests"))
+
+
+def test_the_column_has_a_spoken_name() -> None:
+    """The alternative text says a column's name in words, or the label that was given for it."""
+    frame = rows(("2026-11-24 10:00:00", "get")).rename(columns={"verb": "source_ip"})
+    assert "By source ip: get 1" in alt_of(activity_over_time(frame, "source_ip", "Requests"))
+    assert "By address: get 1" in alt_of(activity_over_time(frame, "source_ip", "Requests", label="address"))
+
+
+def an_hour_and(*others: datetime) -> pd.DataFrame:
+    times = [*(datetime(2026, 11, 24, 10, minute, tzinfo=UTC) for minute in range(60)), *others]
+    frame = pd.DataFrame({"time": pd.Series(times, dtype="datetime64[us, UTC]")})
+    return frame.assign(verb=pd.Series(["get"] * len(frame), dtype="string"))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [datetime(1, 1, 1, tzinfo=UTC)],
+        [datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)],
+        [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)],
+        [datetime(2001, 1, 1, tzinfo=UTC)],
+        [datetime(1970, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)],
+    ],
+)
+def test_times_out_of_range(others: list[datetime]) -> None:
+    """Rows of forged times are left out of the figure and counted in words; every other row is in it."""
+    alt = alt_of(activity_over_time(an_hour_and(*others), "verb", "Requests"))
+    assert "Requests per minute, 60 in all. The most are 1 at 2026-11-24 10:00:00 UTC." in alt
+    assert f"Not counted: {len(others)} row" in alt
+
+
+def test_only_times_out_of_range() -> None:
+    """Where no row can be drawn the figure says how many there were."""
+    frame = an_hour_and(datetime(1, 1, 1, tzinfo=UTC)).tail(1)
+    assert "An empty figure: Requests: 1 row has a time out of range." in alt_of(
+        activity_over_time(frame, "verb", "Requests")
+    )
+
+
+def test_a_log_of_years_is_whole() -> None:
+    """In a log that reaches over years no row is taken for a forged one."""
+    frame = an_hour_and().assign(time=pd.date_range("2020-01-01", periods=60, freq="30D", tz="UTC", unit="us"))
+    alt = alt_of(activity_over_time(frame, "verb", "Requests"))
+    assert "60 in all" in alt
+    assert "Not counted" not in alt
 
 
 def test_long_windows_have_few_bars() -> None:

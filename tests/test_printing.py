@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import unicodedata
 
 import pandas as pd
@@ -66,6 +67,15 @@ def test_jsonl_keeps_any_text(values: list[str]) -> None:
     assert [json.loads(line)["x"] for line in lines] == values
 
 
+def test_jsonl_escapes_what_drives_a_terminal() -> None:
+    """Controls beyond ASCII, which JSON would let through, are escaped, and a reader of JSON gets them back."""
+    text = "\x1b[31m \x9b31m \x7f \u202e \U000e0041 \ud800 \u00e9"
+    line = printed(texts(text), "jsonl")
+    assert {unicodedata.category(character)[0] for character in line if character != "\n"}.isdisjoint({"C"})
+    assert "\u00e9" in line
+    assert json.loads(line)["x"] == text
+
+
 # --- CSV ------------------------------------------------------------------------------------------------------------
 
 
@@ -119,6 +129,17 @@ def test_csv_keeps_rows_and_cells(rows: list[tuple[str, str]]) -> None:
         (a.removeprefix("'"), b.removeprefix("'")) for a, b in rows
     ]
     assert not any(cell.startswith(("=", "@", "+", "\t", "\r", "\n")) for row in read for cell in row)
+
+
+def test_csv_on_a_terminal() -> None:
+    """On a terminal a cell of CSV holds nothing that could drive it, and in a file what the log holds."""
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        write_rows(texts("\x1b]0;owned\x07"), "csv", terminal)
+        terminal.flush()
+        assert os.read(master, 1000).decode().splitlines() == ["x", " ]0;owned "]
+    os.close(master)
+    assert printed(texts("\x1b]0;owned\x07"), "csv") == "x\n\x1b]0;owned\x07\n"
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eks_audit_nb.cli import build_parser, join_times
+from eks_audit_nb.cli import build_parser, shield_dashes
 from eks_audit_nb.queries import list_queries
 from eks_audit_nb.reporting.notebooks import find_notebooks, list_notebooks
 
@@ -21,7 +21,7 @@ COMMANDS = [line.strip() for line in re.findall(r"^    .*eks-audit .*$", README,
 def test_commands_are_understood(line: str) -> None:
     """Every command of the README is one that the command line takes, with queries and notebooks that there are."""
     words = shlex.split(re.sub(r"^.*?eks-audit ", "", line).partition(" > ")[0])
-    given = build_parser().parse_args(join_times(words))
+    given = build_parser().parse_args(shield_dashes(words))
     if hasattr(given, "query") and "|" not in given.query:
         assert given.query in {query.name for query in list_queries()}
     if hasattr(given, "notebooks"):

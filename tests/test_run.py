@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from eks_audit_nb.errors import ParameterError
+from eks_audit_nb.errors import NotebookError, ParameterError
 from eks_audit_nb.reporting.notebooks import Notebook, find_notebooks, list_notebooks, read_notebook
 from eks_audit_nb.reporting.run import DONE, ERROR, INCOMPLETE, run_report
 
@@ -71,6 +71,66 @@ def test_incomplete_answers_are_told(tmp_path: Path, make_log: Callable[..., Pat
     assert report.exit_code == INCOMPLETE
     assert "1 lines of the window are no JSON" in report.runs[0].doubts
     assert "1 may lack rows of the window" in (tmp_path / "out" / "index.html").read_text()
+    assert report.runs[0].headline.startswith("In what could be read: ")
+
+
+HEADLINE = "from eks_audit_nb.reporting import headline\nheadline('Done.')"
+
+
+def test_reports_that_cannot_be_written(tmp_path: Path) -> None:
+    """A folder in the place of one notebook's files fails that notebook and no other."""
+    names = ("a", "b", "c")
+    notebooks = tuple(make_notebook(tmp_path / f"{name}.ipynb", HEADLINE) for name in names)
+    out = tmp_path / "out"
+    (out / "a.ipynb").mkdir(parents=True)
+    (out / "b.html").mkdir()
+    report = run_report("sample", notebooks, out, progress=False)
+    assert ["Is a directory" in run.error for run in report.runs] == [True, True, False]
+    assert [run.has_html for run in report.runs] == [False, False, True]
+    assert report.runs[2].headline == "Done."
+    assert 'href="b.html"' not in (out / "index.html").read_text()
+
+
+def test_braces_in_names(tmp_path: Path) -> None:
+    """Braces in the name of a notebook or of the folder for the reports are part of it."""
+    notebook = make_notebook(tmp_path / "x{y}.ipynb", HEADLINE)
+    report = run_report("sample", (notebook,), tmp_path / "{source}", progress=False)
+    assert report.runs[0].headline == "Done."
+    assert (tmp_path / "{source}" / "x{y}.html").is_file()
+    assert 'href="x%7By%7D.html"' in (tmp_path / "{source}" / "index.html").read_text()
+
+
+def test_an_earlier_run_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    """Where a kernel dies, what an earlier run of the notebook found is not told again."""
+    path, out = tmp_path / "n.ipynb", tmp_path / "out"
+    run_report("sample", (make_notebook(path, HEADLINE),), out, progress=False)
+    report = run_report("sample", (make_notebook(path, "import os; os._exit(1)"),), out, progress=False)
+    assert "kernel" in report.runs[0].error.lower()
+    assert report.runs[0].headline == ""
+
+
+def test_two_notebooks_of_one_name(tmp_path: Path) -> None:
+    """Two notebooks whose reports would overwrite each other are refused, both named, before anything is written."""
+    other = tmp_path / "other"
+    other.mkdir()
+    same = make_notebook(other / "02_aws_auth_changes.ipynb", HEADLINE)
+    shipped = find_notebooks(["02"])
+    with pytest.raises(NotebookError) as caught:
+        run_report("sample", (*shipped, same), tmp_path / "out", progress=False)
+    assert str(shipped[0].path) in str(caught.value)
+    assert str(same.path) in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_notebook_is_not_overwritten(tmp_path: Path) -> None:
+    """A notebook that lies where its own result would go is refused and not touched, and so is one called index."""
+    notebook = make_notebook(tmp_path / "n.ipynb", HEADLINE)
+    before = notebook.path.read_bytes()
+    with pytest.raises(NotebookError, match="would be overwritten by its own run"):
+        run_report("sample", (notebook,), tmp_path, progress=False)
+    assert notebook.path.read_bytes() == before
+    with pytest.raises(NotebookError, match="would overwrite the index"):
+        run_report("sample", (make_notebook(tmp_path / "index.ipynb", HEADLINE),), tmp_path / "out", progress=False)
 
 
 def test_window_and_parameters_reach_the_notebooks(tmp_path: Path) -> None:

@@ -210,7 +210,9 @@ def test_authorization_decisions(sample: FileSource, sample_events: Events) -> N
             plain.setdefault(key, set()).add(event["auditID"])
     frame = sample.run("authorization_decisions").frame
     rows = frame[frame["decision"].notna()]
-    found = {(row.decision, json.loads(f'"{row.reason}"')): row.requests for row in rows.itertuples()}
+    found = {(row.decision, row.reason): row.requests for row in rows.itertuples()}
+    in_text = {(row.decision_in_text, json.loads(f'"{row.reason_in_text}"')): row.requests for row in rows.itertuples()}
+    assert found == in_text
     assert found == {key: len(ids) for key, ids in plain.items()}
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from eks_audit_nb import attribute, mapping_changes
-from eks_audit_nb.analysis import reasons
-from eks_audit_nb.events import unescaped
+from eks_audit_nb.analysis import stated_decisions
 from eks_audit_nb.reporting import sentences
 from eks_audit_nb.sources.files import FileSource
 
@@ -42,12 +41,11 @@ def test_secret_activity(sample: FileSource) -> None:
 
 def test_authorization_decisions(sample: FileSource) -> None:
     """The sentence adds up the requests that were allowed on each ground, and those that were refused."""
-    decisions = sample.run("authorization_decisions").frame
-    decisions = decisions.assign(reason=unescaped(decisions["reason"]))
-    decisions = decisions.join(reasons(decisions["decision"], decisions["reason"]))
+    decisions = stated_decisions(sample.run("authorization_decisions").frame)
     text = sentences.authorization_decisions(decisions, requests(sample, "refused_requests"))
     assert "by EKS access policy" in text
-    assert "122 requests refused: 95 refused by authorization, 17 refused by admission" in text
+    assert text.startswith("The authorizers allowed 12,124 requests: 9,476 by RBAC")
+    assert "Of these 17 were then refused by admission. 105 requests were turned away: 95 refused" in text
 
 
 def test_nothing_found(sample: FileSource) -> None:
@@ -56,8 +54,7 @@ def test_nothing_found(sample: FileSource) -> None:
     assert sentences.aws_auth_changes(empty, mapping_changes(empty)).startswith("Nobody created, changed or deleted")
     assert sentences.failed_anonymous_requests(empty).startswith("No request without a valid identity")
     assert sentences.secret_activity(empty).startswith("Nobody asked for a Secret")
-    decisions = sample.run("authorization_decisions", **NEVER).frame
-    decisions = decisions.join(reasons(decisions["decision"], decisions["reason"]))
+    decisions = stated_decisions(sample.run("authorization_decisions", **NEVER).frame)
     assert sentences.authorization_decisions(decisions, empty) == "No request was decided on in this window."
     levels = sample.run("recording_levels", **NEVER).frame
     assert sentences.setup("This is a file.", levels) == "This is a file. No audit event lies in this window."

@@ -35,6 +35,12 @@ def test_headings_have_a_scope() -> None:
     assert '<th scope="col">N</th>' in html_of(pd.DataFrame({"n": [1]}), {"n": "N"})
 
 
+def test_the_part_that_scrolls_has_a_name() -> None:
+    """A wide table scrolls in a part that takes the focus and is called like the table, whatever the caption holds."""
+    html = str(table(pd.DataFrame({"n": [1]}), {"n": "N"}, HOSTILE)._repr_mimebundle_()[0]["text/html"])
+    assert 'tabindex="0" role="region" aria-label="&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;"' in html
+
+
 @pytest.mark.parametrize(
     ("values", "dtype", "shown"),
     [

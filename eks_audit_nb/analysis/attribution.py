@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from eks_audit_nb.events import flatten, last_stages
+from eks_audit_nb.events import flatten, last_stages, unescaped
 
 # The grammar of the annotation authorization.k8s.io/reason where an authorizer allowed a request.
 # Source: kubernetes plugin/pkg/auth/authorizer/rbac and rbac/validation; the EKS form from events of a cluster.
@@ -91,6 +91,21 @@ def reasons(decision: pd.Series, reason: pd.Series) -> pd.DataFrame:
     distinct = {pair: _reason(*pair) for pair in set(pairs)}
     rows = [distinct[pair] for pair in pairs]
     return pd.DataFrame(rows, columns=list(REASON_COLUMNS), index=decision.index, dtype="string")
+
+
+def stated_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the query `authorization_decisions` with their reasons taken apart.
+
+    Args:
+        decisions: decision and reason as fields of the event, and decision_in_text and reason_in_text as they stand in
+            its text, which count where CloudWatch did not discover the fields.
+
+    Returns:
+        The same rows with `decision` and `reason` settled, and the columns of `REASON_COLUMNS`.
+    """
+    decision = decisions["decision"].fillna(decisions["decision_in_text"])
+    reason = decisions["reason"].fillna(unescaped(decisions["reason_in_text"]))
+    return decisions.assign(decision=decision, reason=reason).join(reasons(decision, reason))
 
 
 def wanted_permission(message: pd.Series) -> pd.Series:

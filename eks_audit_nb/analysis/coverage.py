@@ -39,7 +39,7 @@ def _bodies(levels: pd.DataFrame) -> tuple[str, str, str]:
     meaning = "Only these say what an object looked like after the request."
     if not both:
         meaning = "What objects looked like cannot be seen in this log."
-    return ("Events with both bodies", f"{both:,} of {total:,} ({share})", meaning)
+    return ("Events of level RequestResponse", f"{both:,} of {total:,} ({share})", meaning)
 
 
 def _level_of(resource: str, resources: pd.DataFrame) -> tuple[str, str, str]:
@@ -66,11 +66,10 @@ def _with_contents(seen: pd.DataFrame) -> bool:
 
 
 def _exec(resources: pd.DataFrame) -> tuple[str, str, str]:
-    seen = int(resources.loc[resources["resource"] == "pods", "events"].sum())
-    meaning = (
-        "The command of an exec is in the request's URI; what was typed after it, and its output, are never recorded."
-    )
-    return ("Events about pods", f"{seen:,}", meaning)
+    is_session = resources["resource"].eq("pods") & resources["subresource"].isin(["exec", "attach", "portforward"])
+    seen = int(resources.loc[is_session.fillna(False), "events"].sum())
+    meaning = "The command of an exec is in the request's URI; what is typed afterwards, and the output, never is."
+    return ("Exec, attach and port-forward", f"{seen:,} events", meaning)
 
 
 def _authenticator(streams: pd.DataFrame) -> tuple[str, str, str]:

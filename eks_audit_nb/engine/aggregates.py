@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eks_audit_nb.engine.calls import Build, milliseconds
-from eks_audit_nb.engine.values import Arguments, Kind, Value, refusal
+from eks_audit_nb.engine.values import Arguments, Kind, Value, instant, refusal
 from eks_audit_nb.insights import tree
 
 
@@ -39,7 +39,7 @@ def _percentile(given: Arguments) -> Value:
 
 
 def _timestamp(given: Arguments) -> str:
-    return given.scope.field(tree.Field(given.nodes[0].span, "@timestamp")).sql
+    return instant(given.scope.field(tree.Field(given.nodes[0].span, "@timestamp")))
 
 
 def _by_time(name: str) -> Build:

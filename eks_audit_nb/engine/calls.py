@@ -6,12 +6,13 @@ numeric, datetime, and other functions" (autumn 2026).
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Callable
 
-from eks_audit_nb.engine.dates import strptime_pattern
+from eks_audit_nb.engine.dates import strftime_pattern, strptime_pattern
 from eks_audit_nb.engine.values import Arguments, Kind, Value, common, condition, instant, printed, refusal, structure
-from eks_audit_nb.insights import functions, tree
+from eks_audit_nb.insights import functions, regex, tree
 
 Build = Callable[[Arguments], Value]
 
@@ -62,8 +63,16 @@ def _contains(given: Arguments) -> Value:
 
 
 def _regex_replace(given: Arguments) -> Value:
-    pattern = given.scope.bind(given.constant(1, "The pattern of regexReplace"))
-    return Value(f"regexp_replace({given.texts[0]}, {pattern}, {given.texts[2]}, 'g')", Kind.TEXT)
+    found = regex.groups(given.constant(1, "The pattern of regexReplace"))
+    replacement, node = given.texts[2], given.nodes[2]
+    if isinstance(node, tree.String):
+        for sign in re.findall(r"\\(.?)", node.value, re.DOTALL):
+            if sign != "\\" and not (sign.isdecimal() and int(sign) <= found.count):
+                hint = r"A backslash stands before the number of a group, as in \1, or before another backslash."
+                raise refusal(given.scope, node, f"The pattern has no group \\{sign}", hint)
+    else:  # what an event holds is text, whatever signs it has
+        replacement = f"replace({replacement}, '\\', '\\\\')"
+    return Value(f"regexp_replace({given.texts[0]}, {given.scope.bind(found.pattern)}, {replacement}, 'g')", Kind.TEXT)
 
 
 # --- general --------------------------------------------------------------------------------------------------------
@@ -147,7 +156,9 @@ def _parse_date(given: Arguments) -> Value:
     if pattern is None:
         hint = "Letters of Java's DateTimeFormatter, as in \"yyyy-MM-dd'T'HH:mm:ss.SSS\"."
         raise refusal(given.scope, given.nodes[1], f"The date pattern {java!r} cannot be read here", hint)
-    parsed = f"try_strptime({given.texts[0]}, {given.scope.bind(pattern)})"
+    # Java's X reads Z as well as +00:00.
+    patterns = [pattern, pattern.replace("%z", "Z")] if "X" in java else [pattern]
+    parsed = f"try_strptime({given.texts[0]}, {given.scope.bind(patterns)})"
     zone = _zone(given, 2)
     if zone is not None and "%z" not in pattern:
         parsed = f"timezone({zone}, {parsed})"
@@ -155,12 +166,16 @@ def _parse_date(given: Arguments) -> Value:
 
 
 def _format_date(given: Arguments) -> Value:
-    pattern = given.scope.bind(given.constant(1, "The pattern of formatDate"))
+    written = given.constant(1, "The pattern of formatDate")
+    pattern = strftime_pattern(written)
+    if pattern is None:
+        hint = 'Letters of strftime, as in "%Y-%m-%d %H:%M:%S".'
+        raise refusal(given.scope, given.nodes[1], f"The date pattern {written!r} cannot be written here", hint)
     moment = f"epoch_ms(CAST({instant(given.values[0])} AS BIGINT))"
     zone = _zone(given, 2)
     if zone is not None:
         moment = f"timezone({zone}, timezone('UTC', {moment}))"
-    return Value(f"strftime({moment}, {pattern})", Kind.TEXT)
+    return Value(f"strftime({moment}, {given.scope.bind(pattern)})", Kind.TEXT)
 
 
 def _period(name: str) -> Build:

@@ -33,7 +33,7 @@ _EVENT_COLUMNS = "line, timestamp_ms, ingestion_ms, message, log_stream, log, po
 
 @dataclass(frozen=True)
 class LookupTable:
-    """A table that `lookup` names: its relation, in which columns are `c0`, `c1` and so on, and their real names."""
+    """A table that `lookup` names: its relation, in which columns are `k0`, `k1` and so on, and their real names."""
 
     relation: str
     columns: tuple[str, ...]
@@ -195,7 +195,7 @@ class Chain:
             case tree.SourceGroups():
                 self.warnings.append("SOURCE is left out: the source that is asked is the one that was named.")
             case tree.Unanswered():
-                hint = f"{UNANSWERED[command.name.lower()]} Or run this query on CloudWatch."
+                hint = f"Run it on CloudWatch, or instead: {UNANSWERED[command.name.lower()]}"
                 raise refusal(self, command, f"{command.name} is not answered here", hint)
 
     def select(self, selections: tuple[tree.Selection, ...]) -> None:
@@ -217,15 +217,15 @@ class Chain:
     def parse(self, command: tree.Parse) -> None:
         """Take fields out of a text."""
         subject = text(self.field(command.source))
+        numbers = {name: number for number, name in enumerate(command.names, 1)}
         if isinstance(command.pattern, tree.Regex):
             found = regex.groups(command.pattern.pattern)
-            pattern, numbers = found.pattern, found.numbers
+            pattern = found.pattern
+            if command.names == tuple(found.numbers):  # names behind `as` go by the groups' order, over their own names
+                numbers = found.numbers
         else:
             pattern = regex.from_glob(command.pattern.value)
-            numbers = {name: number for number, name in enumerate(command.names, 1)}
         bound = self.bind(pattern)
-        if isinstance(command.pattern, tree.Regex) and not found.numbers:
-            numbers = {name: number for number, name in enumerate(command.names, 1)}
         if command.is_multi:
             self._parse_all(command, subject, bound, numbers)
             return
@@ -310,9 +310,8 @@ class Chain:
             before = f"coalesce({text(self.field(tree.Field(command.span, name)))}, " if command.keeps else "("
             new = self._new_column()
             added.append((name, new, f"{before}t.{column}) AS {new}"))
-        self._step(
-            f"SELECT s.*, {', '.join(sql for _, _, sql in added)} FROM {self.relation} s LEFT JOIN ({matches}) t ON {on}"
-        )
+        columns = ", ".join(sql for _, _, sql in added)
+        self._step(f"SELECT s.*, {columns} FROM {self.relation} s LEFT JOIN ({matches}) t ON {on}")
         self._visible.update({name: Value(new, Kind.TEXT) for name, new, _ in added})
 
     def _table(self, command: tree.Lookup | tree.CidrLookup) -> LookupTable:
@@ -328,7 +327,7 @@ class Chain:
     def _table_column(self, table: LookupTable, node: tree.Node, column: str) -> str:
         if column not in table.columns:
             raise refusal(self, node, f"The table has no column {column!r}", f"It has: {', '.join(table.columns)}.")
-        return f"c{table.columns.index(column)}"
+        return f"k{table.columns.index(column)}"
 
     def _held(self, node: tree.Field) -> str:
         """The JSON of the map or list that a field holds: in the event, in its text, or under an alias."""

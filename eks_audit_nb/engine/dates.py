@@ -1,4 +1,4 @@
-"""Patterns of Java's DateTimeFormatter, as `parseDate` takes them, to strptime's."""
+"""Patterns of dates: Java's DateTimeFormatter, as `parseDate` takes them, and strftime's, as `formatDate` does."""
 
 from __future__ import annotations
 
@@ -52,3 +52,17 @@ def strptime_pattern(java: str) -> str | None:
             literal = found["other"] if found["other"] else (found["quoted"].replace("''", "'") or "'")
             pieces.append(literal.replace("%", "%%"))
     return "".join(pieces) if end == len(java) and pieces else None
+
+
+# What DuckDB writes, and what it can be told in those letters. Source: the C standard's strftime.
+_WRITTEN = frozenset("aAbBcdfgGHIjmMpSuUVwWxXyYzZ%")
+_SHORT = {"D": "%m/%d/%y", "F": "%Y-%m-%d", "R": "%H:%M", "T": "%H:%M:%S", "h": "%b"}
+
+
+def strftime_pattern(pattern: str) -> str | None:
+    """The pattern in the letters that DuckDB writes; None for one that it cannot."""
+    found = re.findall(r"%-?.?|[^%]+", pattern, re.DOTALL)
+    letters = {piece[1:].lstrip("-") for piece in found if piece.startswith("%")}
+    if not found or not letters <= _WRITTEN | set(_SHORT):
+        return None
+    return "".join(_SHORT.get(piece[1:], piece) if piece.startswith("%") else piece for piece in found)

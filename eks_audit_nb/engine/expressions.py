@@ -90,7 +90,10 @@ def _compared(node: tree.Compared, scope: Scope) -> Value:
     else:
         sql = f"coalesce({as_number}, {as_text})"
     sql = f"coalesce({sql}, false)"
-    return Value(f"(NOT {sql})" if node.operator == "!=" else sql, Kind.BOOLEAN)
+    if node.operator == "!=":  # a map or a list compares with nothing, not even as different
+        held = [side.sql if side.kind is Kind.STRUCTURE else side.branch for side in (left, right)]
+        sql = f"(NOT {sql}{''.join(f' AND {each} IS NULL' for each in held if each)})"
+    return Value(sql, Kind.BOOLEAN)
 
 
 def _side(node: tree.Node, scope: Scope) -> Value:

@@ -25,9 +25,10 @@ MACROS = (
     """CREATE MACRO whole_of(x, bound) AS list_transform([x], lambda v: CASE
         WHEN trunc(v) >= -bound AND trunc(v) < bound THEN trunc(v) END)[1]""",
     # The great-circle distance in kilometres, on a sphere of 6,371 km.
-    """CREATE MACRO distance_of(a, b, c, d) AS list_transform([[a, b, c, d]], lambda p: 2 * 6371 * asin(sqrt(least(1,
+    """CREATE MACRO distance_of(a, b, c, d) AS list_transform([[a, b, c, d]], lambda p:
+        CASE WHEN p[1] + p[2] + p[3] + p[4] IS NOT NULL THEN 2 * 6371 * asin(sqrt(least(1,
         pow(sin(radians(p[3] - p[1]) / 2), 2)
-        + cos(radians(p[1])) * cos(radians(p[3])) * pow(sin(radians(p[4] - p[2]) / 2), 2)))))[1]""",
+        + cos(radians(p[1])) * cos(radians(p[3])) * pow(sin(radians(p[4] - p[2]) / 2), 2)))) END)[1]""",
     # The JSON of a map or a list that a text holds, or NULL.
     """CREATE MACRO structure_of(x) AS list_transform([x], lambda v: CASE
         WHEN TRY(json_type(v)) IN ('OBJECT', 'ARRAY') THEN v END)[1]""",
@@ -60,7 +61,7 @@ MACROS = (
         WHEN TRY(json_type(root, place)) IN ('OBJECT', 'ARRAY') THEN CAST(json_extract(root, place) AS VARCHAR) END""",
     # The items of a list as JSON; anything else is a list of one.
     """CREATE MACRO items_of(structure, value) AS CASE
-        WHEN TRY(json_type(structure)) = 'ARRAY' THEN json_extract(structure, '$[*]')
+        WHEN TRY(json_type(structure)) = 'ARRAY' THEN CAST(json_extract(structure, '$[*]') AS JSON[])
         WHEN structure IS NOT NULL THEN [CAST(structure AS JSON)]
         ELSE [to_json(value)] END""",
     # A bare field as a condition: a number other than 0, which JSON's true is too, or the text "true".

@@ -12,7 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 import duckdb
@@ -163,4 +163,18 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[str], str]] = {
 def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the functions known to a connection."""
     for name, (function, arguments, returned) in _FUNCTIONS.items():
-        connection.create_function(name, function, arguments, returned)  # type: ignore[arg-type]  # names of types
+        # Without "special" DuckDB takes no NULL for an answer; with it, it asks about NULL too.
+        of_present: Any = _of_present(function)
+        types: Any = (arguments, returned)  # by their names
+        handling: Any = "special"
+        connection.create_function(name, of_present, *types, null_handling=handling)
+
+
+def _of_present(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function where all arguments are there, None elsewhere."""
+
+    @wraps(function)  # DuckDB counts the arguments
+    def call(*arguments: Any) -> Any:
+        return None if any(argument is None for argument in arguments) else function(*arguments)
+
+    return call

@@ -17,7 +17,7 @@ from eks_audit_nb.engine.macros import MACROS
 from eks_audit_nb.engine.python_functions import register
 from eks_audit_nb.engine.tables import load_table
 from eks_audit_nb.errors import QueryError
-from eks_audit_nb.insights import regex, schema, tree
+from eks_audit_nb.insights import functions, regex, schema, tree
 from eks_audit_nb.window import Window
 
 # One row an event. `line` counts over all files; `document` is the message where it is JSON that can be taken apart,
@@ -37,7 +37,7 @@ _CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a log as it is stored; `condition` is "", "unreadable" or "truncated"."""
+    """One line of a log as it is stored; `condition` is "", "unreadable", "truncated" or "foreign"."""
 
     line: int
     timestamp_ms: int
@@ -61,6 +61,7 @@ class Answer:
     bytes_scanned: int
     unreadable: int
     truncated: int
+    foreign: int
     warnings: tuple[str, ...]
 
 
@@ -157,21 +158,28 @@ class EventStore:
         self._connection.execute("INSERT INTO events SELECT * FROM batch")
         self._connection.unregister("batch")
 
-    def _scanned(self, window: Window | None) -> tuple[int, int, int, int]:
+    def _scanned(self, window: Window | None) -> tuple[int, int, int, int, int]:
         sql = """SELECT count(*), coalesce(sum(strlen(message)), 0), count(*) FILTER (WHERE condition = 'unreadable'),
-            count(*) FILTER (WHERE condition = 'truncated') FROM events"""
+            count(*) FILTER (WHERE condition = 'truncated'), count(*) FILTER (WHERE condition = 'foreign')
+            FROM events"""
         parameters = {}
         if window is not None:
             sql += " WHERE timestamp_ms BETWEEN $start AND $end"
             parameters = {"start": window.start_ms, "end": window.end_ms}
-        events, size, unreadable, truncated = self._one(sql, parameters)
-        return int(events), int(size), int(unreadable), int(truncated)
+        events, size, unreadable, truncated, foreign = self._one(sql, parameters)
+        return int(events), int(size), int(unreadable), int(truncated), int(foreign)
 
     def _check_patterns(self, query: tree.Query) -> None:
-        for node in query.walk():
+        for node in (node for each in query.queries() for node in each.walk()):
             if isinstance(node, tree.Regex):
+                pattern = node.pattern
+            elif isinstance(node, tree.Call) and functions.of(node).name == "regexReplace":
+                pattern = node.arguments[1].value if isinstance(node.arguments[1], tree.String) else ""
+            else:
+                pattern = ""
+            if pattern:
                 try:
-                    self._one("SELECT regexp_matches('', $pattern)", {"pattern": regex.groups(node.pattern).pattern})
+                    self._one("SELECT regexp_matches('', $pattern)", {"pattern": regex.groups(pattern).pattern})
                 except duckdb.Error as error:
                     raise QueryError(
                         f"The regular expression is not valid: {_first_line(error)}",

@@ -41,10 +41,10 @@ def load_table(connection: duckdb.DuckDBPyConnection, relation: str, path: Path)
         )
     frame = pd.DataFrame(
         [[number, *(value or None for value in row)] for number, row in enumerate(values)],
-        columns=["row", *(f"c{i}" for i in range(len(names)))],
+        columns=["row", *(f"k{i}" for i in range(len(names)))],
         dtype=object,
     )
-    columns = ", ".join(f"c{i} VARCHAR" for i in range(len(names)))
+    columns = ", ".join(f"k{i} VARCHAR" for i in range(len(names)))
     connection.execute(f"CREATE TABLE {relation} (row BIGINT, {columns})")
     connection.register("rows", frame)
     connection.execute(f"INSERT INTO {relation} SELECT * FROM rows")

@@ -149,6 +149,7 @@ _ALIASES = {
     "sumovertime": "sum_over_time",
     "collect_values": "values",
     "strftime": "formatdate",
+    "regex_replace": "regexreplace",
 }
 _BY_NAME = {function.name.lower(): function for function in _TABLE}
 
@@ -168,6 +169,8 @@ _UNIT_WORDS = {
     "y": ("y", "yr", "yrs", "year", "years"),
 }
 _UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words}
+# How many stats commands a query may hold. Source: CloudWatch Logs User Guide, "stats".
+MAX_STATS = 10
 _TAKES_PERIOD = {"bin": 0, "datefloor": 1, "dateceil": 1, "rate": 1}
 
 
@@ -206,11 +209,15 @@ def is_aggregate(node: tree.Node) -> bool:
 
 
 def check(query: tree.Query) -> None:
-    """Refuse unknown functions, wrong numbers of arguments, and aggregates where they cannot stand.
+    """Refuse unknown functions, wrong numbers of arguments, aggregates where they cannot stand, and too many stats.
 
     Raises:
         QueryError: With the position of the call and the nearest known name.
     """
+    all_stats = [command for command in query.commands if isinstance(command, tree.Stats)]
+    if len(all_stats) > MAX_STATS:
+        hint = "Aggregate in fewer steps."
+        _refuse(query, all_stats[MAX_STATS], f"A query holds at most {MAX_STATS} stats commands", hint)
     outputs: set[str] = set()  # what the last stats gives; `sort count(*)` names such a column
     for command in query.commands:
         for node in command.walk():

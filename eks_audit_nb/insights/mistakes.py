@@ -47,8 +47,9 @@ def unexpected_character(error: UnexpectedCharacters, text: str) -> QueryError:
 # What to write where one kind of thing can stand.
 _ONLY = {
     frozenset({"STRING", "REGEX"}): "Quoted text or a regular expression such as /ab.c/ stands here.",
-    frozenset({"LSQB"}): 'A list stands here, as in verb in ["create", "get"].',
+    frozenset({"LSQB", "LPAR"}): 'A list stands here, as in verb in ["create", "get"], or a query in parentheses.',
     frozenset({"NUMBER"}): "A whole number stands here.",
+    frozenset({"NUMBER", "ANY"}): "A whole number stands here, as in limit 100.",
     frozenset({"NAME"}): "A name stands here; other characters than letters, digits, @ and dots go in backticks.",
 }
 
@@ -56,10 +57,14 @@ _ONLY = {
 def _hint(text: str, start: int, found: str, expected: Any) -> str:
     expected = set(expected or ())
     before = text[:start].rstrip()
+    if "FIELDS" in expected and before.endswith("("):
+        return 'A query stands in parentheses; a list of values stands in brackets, as in verb in ["create", "get"].'
     if "FIELDS" in expected:  # a command begins here
         return _command_hint(found, before)
     if frozenset(expected) in _ONLY:
         return _ONLY[frozenset(expected)]
+    if "OUTPUT" in expected:
+        return "OUTPUT or OUTPUTNEW stands before the columns that the table adds."
     if "RSQB" in expected:
         return 'A list holds quoted text and numbers with commas between them, as in verb in ["create", "get"].'
     fixed = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eks_audit_nb.errors import QueryError
-from eks_audit_nb.insights import tree
+from eks_audit_nb.insights import functions, schema, tree
 
 
 @dataclass(frozen=True)
@@ -74,20 +74,27 @@ def effective(query: tree.Query, *, is_strict: bool = False) -> Effective:
 def _filters_first(query: tree.Query) -> tuple[tuple[tree.Command, ...], tuple[tree.Filter, ...]]:
     """Put filters that name fields of the events before the stats behind which they stand.
 
-    AWS publishes such queries; behind a stats only its own columns are visible, so nothing else can be meant.
+    AWS publishes such queries; behind a stats only its own columns are visible, so nothing else can be meant. A filter
+    that names something made there as well cannot be moved; it stays where the engine refuses it.
     """
     first = next((i for i, command in enumerate(query.commands) if isinstance(command, tree.Stats)), None)
     if first is None:
         return query.commands, ()
     visible: set[str] = set()
+    made: set[str] = set()  # what is there only behind a stats
     late = []
     for command in query.commands[first:]:
-        if isinstance(command, tree.Stats):
+        if isinstance(command, tree.Filter):
+            wanted = _names(command.condition)
+            is_movable = not _among(wanted, made) and not functions.is_aggregate(command.condition)
+            if is_movable and len(_among(wanted, visible)) < len(wanted):
+                late.append(command)
+        elif isinstance(command, tree.Stats):
             visible = {item.name for item in (*command.groups, *command.aggregates)}
-        elif isinstance(command, tree.Fields):
-            visible |= {item.name for item in command.selections}
-        elif isinstance(command, tree.Filter) and not _names(command.condition) <= visible:
-            late.append(command)
+            made |= visible - {item.name for item in command.groups if _is_itself(item)}
+        else:
+            visible |= _added(command)
+            made |= _added(command)
     rest = [command for command in query.commands[first:] if command not in late]
     return (*query.commands[:first], *late, *rest), tuple(late)
 
@@ -95,6 +102,24 @@ def _filters_first(query: tree.Query) -> tuple[tuple[tree.Command, ...], tuple[t
 def _names(condition: tree.Node) -> set[str]:
     fields = {node.name for node in condition.walk() if isinstance(node, tree.Field)}
     return fields - {"true", "false"}
+
+
+def _among(wanted: set[str], names: set[str]) -> set[str]:
+    """The wanted names that are there, themselves or as the map that they lie in."""
+    return {name for name in wanted if any(name == each or name.startswith(f"{each}.") for each in names)}
+
+
+def _added(command: tree.Command) -> set[str]:
+    """The names that a command adds to those that are visible."""
+    if isinstance(command, tree.Fields | tree.Display):
+        return {item.name for item in command.selections if not _is_itself(item)}
+    if isinstance(command, tree.Sort):
+        return {key.name for key in command.keys if key.name}
+    return set(schema.added(command))
+
+
+def _is_itself(item: tree.Selection) -> bool:
+    return isinstance(item.expression, tree.Field) and item.expression.name == item.name
 
 
 def _refuse_invalid(query: tree.Query, late_filters: tuple[tree.Filter, ...]) -> None:

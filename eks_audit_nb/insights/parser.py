@@ -21,19 +21,23 @@ MAX_QUERY_LENGTH = 10_000
 MAX_DEPTH = 64
 
 
-def parse(text: str) -> tree.Query:
+def parse(text: str, *, max_length: int | None = MAX_QUERY_LENGTH) -> tree.Query:
     """Read a query.
+
+    Args:
+        text: Insights QL.
+        max_length: How many characters are taken: by default as many as the service takes, None for any number.
 
     Raises:
         QueryError: With the offset of the first character that cannot stand there, and a hint.
     """
     if not text.strip():
         raise QueryError("The query is empty", text, 0, hint='Write at least one command, such as "fields @message".')
-    if len(text) > MAX_QUERY_LENGTH:
+    if max_length is not None and len(text) > max_length:
         raise QueryError(
-            f"The query has {len(text):,} characters; the service takes {MAX_QUERY_LENGTH:,} at most",
+            f"The query has {len(text):,} characters; {max_length:,} are taken at most",
             text,
-            MAX_QUERY_LENGTH,
+            max_length,
             hint="Shorten it, or run it as several queries.",
         )
     try:
@@ -48,8 +52,9 @@ def parse(text: str) -> tree.Query:
         query: tree.Query = Builder(text).transform(parsed)
     except VisitError as error:  # lark wraps what a builder raises
         raise error.orig_exc from None
-    _check_depth(query)
-    functions.check(query)
+    for each in query.queries():
+        _check_depth(each)
+        functions.check(each)
     return query
 
 

@@ -72,7 +72,7 @@ def columns(query: tree.Query) -> tuple[Column, ...]:
         elif isinstance(command, tree.Sort):
             known.update({key.name: type_of(key.expression, known) for key in command.keys if key.name})
         else:
-            known.update(dict.fromkeys(_added(command), ColumnType.TEXT))
+            known.update(dict.fromkeys(added(command), ColumnType.TEXT))
     if not shown and displayed is None:
         shown = [Column(name, FIELD_TYPES.get(name, ColumnType.TEXT)) for name in DEFAULT_NAMES]
     unique = {column.name: column for column in (shown if displayed is None else displayed)}
@@ -84,7 +84,7 @@ def is_known(query: tree.Query) -> bool:
     return not any(isinstance(command, tree.Unanswered) for command in query.commands)
 
 
-def _added(command: tree.Command) -> tuple[str, ...]:
+def added(command: tree.Command) -> tuple[str, ...]:
     """The fields of text that a command adds to each row."""
     match command:
         case tree.Parse(names=names) | tree.ParseCsv(names=names):

@@ -387,6 +387,14 @@ class Query(Node):
     text: str
     commands: tuple[Command, ...]
 
+    def queries(self) -> Iterator[Query]:
+        """This query and those in its lists, without recursion."""
+        waiting = [self]
+        while waiting:
+            query = waiting.pop()
+            yield query
+            waiting.extend(node.query for node in query.walk() if isinstance(node, InQuery))
+
     def source_of(self, node: Node) -> str:
         """The text that a node came from."""
         return self.text[node.span.start : node.span.end]

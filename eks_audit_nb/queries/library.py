@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from functools import cache
 from importlib.resources import files
 
 from eks_audit_nb.errors import ParameterError, QueryError
+from eks_audit_nb.insights.parameters import Period, fill, refuse_unknown
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
+# Commands that are a whole query by themselves, and no query's name.
+_COMMANDS_ALONE = ("estimate", "unmask")
 _PARAMETER = re.compile(
     r"parameter (?P<name>\w+): (?P<type>string|number|period|list) = (?P<default>\S+|\"[^\"]*\")(  (?P<help>.*))?"
 )
@@ -79,38 +80,15 @@ def prepare(query: str, parameters: Mapping[str, object]) -> Prepared:
         QueryError: A single word that is no shipped query's name.
         ParameterError: A parameter that the query does not have, or one that it needs and was not given.
     """
-    if not re.fullmatch(r"\s*[\w-]+\s*", query):
-        return Prepared(_bind(query, parameters, f"the query {query.strip()[:40]!r}"), "")
+    if not re.fullmatch(r"\s*[\w-]+\s*", query) or query.strip().lower() in _COMMANDS_ALONE:
+        return Prepared(fill(query, parameters, f"the query {query.strip()[:40]!r}"), "")
     shipped = load(query.strip())
     values = {parameter.name: parameter.default for parameter in shipped.parameters}
     kinds = {parameter.name: parameter.type for parameter in shipped.parameters}
-    _refuse_unknown(parameters, values, f"the query {shipped.name}")
+    refuse_unknown(parameters, values, f"the query {shipped.name}")
     for name, value in parameters.items():
         values[name] = _coerced(name, value, kinds[name])
-    return Prepared(_bind(shipped.text, values, f"the query {shipped.name}"), shipped.name)
-
-
-class _Period(str):
-    """A span of time, which stands unquoted."""
-
-    __slots__ = ()
-
-
-def _bind(text: str, values: Mapping[str, object], what: str) -> str:
-    wanted = dict.fromkeys(_PLACEHOLDER.findall(text))
-    _refuse_unknown(values, wanted, what)
-    missing = [name for name in wanted if name not in values]
-    if missing:
-        raise ParameterError(f"{what} needs a value for {', '.join(missing)}. Give it with -p NAME VALUE.")
-    return _PLACEHOLDER.sub(lambda found: _literal(found[1], values[found[1]]), text)
-
-
-def _refuse_unknown(given: Mapping[str, object], known: Mapping[str, object], what: str) -> None:
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            has = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(known) or 'none'}."
-            raise ParameterError(f"{what} has no parameter {name!r}. {has}")
+    return Prepared(fill(shipped.text, values, f"the query {shipped.name}"), shipped.name)
 
 
 def _coerced(name: str, value: object, kind: str) -> object:
@@ -126,35 +104,10 @@ def _coerced(name: str, value: object, kind: str) -> object:
             raise ParameterError(
                 f"The parameter {name} takes a period such as 5m (ms s m h d w mo q y), not {value!r}."
             )
-        return _Period(value)
+        return Period(value)
     if kind == "list" and isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
-
-
-def _literal(name: str, value: object) -> str:
-    if isinstance(value, _Period):
-        return str(value)
-    if isinstance(value, bool) or value is None:
-        raise ParameterError(f"The parameter {name} takes text, a number or a list, not {value!r}.")
-    if isinstance(value, int | float):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ParameterError(f"The parameter {name} takes a finite number, not {value!r}.")
-        return repr(value)
-    if isinstance(value, list | tuple | set):
-        return "[" + ", ".join(_literal(name, each) for each in value) + "]"
-    return _quoted(name, str(value))
-
-
-def _quoted(name: str, value: str) -> str:
-    # How the service reads a backslash before a quote or a backslash is not documented, so none is ever written there.
-    for quote in ('"', "'"):
-        if quote not in value and not re.search(r"\\(?:[\"'\\]|\Z)", value):
-            return f"{quote}{value}{quote}"
-    raise ParameterError(
-        f"The parameter {name} holds both kinds of quotes, or a backslash before one or at its end: {value!r}. "
-        "Match a part of it with like instead."
-    )
 
 
 @cache
@@ -171,7 +124,7 @@ def _read(name: str, content: str) -> ShippedQuery:
     parameters = []
     for line in lines:
         if found := _PARAMETER.fullmatch(line):
-            default = json.loads(found["default"]) if found["type"] != "period" else _Period(found["default"])
+            default = json.loads(found["default"]) if found["type"] != "period" else Period(found["default"])
             parameters.append(QueryParameter(found["name"], found["type"], default, found["help"] or ""))
         else:
             key, _, value = line.partition(": ")

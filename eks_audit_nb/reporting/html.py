@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import nbformat
 from jinja2 import Template
@@ -15,18 +17,24 @@ if TYPE_CHECKING:
     from eks_audit_nb.reporting.run import Report
 
 _TEMPLATES = Path(str(files("eks_audit_nb.reporting"))) / "templates"
-_LINK_TO_NOTEBOOK = re.compile(r"(\]\((?:\./)?[\w.-]+)\.ipynb\)")
+_LINK_TO_NOTEBOOK = re.compile(r"\[(?P<words>[^\]]*)\]\((?:\./)?(?P<name>[^)\s]*)\.ipynb\)")
 
 
-def notebook_html(path: Path, title: str, footer: str) -> str:
-    """The report of an executed notebook: code hidden, alt text kept, no script and no outside address."""
+def notebook_html(path: Path, title: str, footer: str, beside: Collection[str] = ()) -> str:
+    """The report of an executed notebook: code hidden, alt text kept, no script and no outside address.
+
+    Args:
+        path: The executed notebook.
+        title: Of the page.
+        footer: What stands below everything.
+        beside: Names of the notebooks whose reports lie beside this one; links lead to these only.
+    """
     from nbconvert import HTMLExporter
 
     node = nbformat.read(path, as_version=4)
     for cell in node.cells:
         if cell.cell_type == "markdown":
-            # The notebooks link to each other; the reports do the same.
-            cell.source = _LINK_TO_NOTEBOOK.sub(r"\1.html)", cell.source)
+            cell.source = _LINK_TO_NOTEBOOK.sub(lambda link: _link_to_report(link, beside), cell.source)
     exporter = HTMLExporter(
         template_name="eks_audit",
         extra_template_basedirs=[str(_TEMPLATES)],
@@ -37,6 +45,11 @@ def notebook_html(path: Path, title: str, footer: str) -> str:
     resources = {"eks_audit": {"title": title, "footer": footer, "style": _style()}}
     html, _ = exporter.from_notebook_node(node, resources=resources)
     return str(html)
+
+
+def _link_to_report(link: re.Match[str], beside: Collection[str]) -> str:
+    """The notebooks link to each other; the reports do the same, as far as they are there."""
+    return f"[{link['words']}]({link['name']}.html)" if unquote(link["name"]) in beside else link["words"]
 
 
 def index_html(report: Report) -> str:

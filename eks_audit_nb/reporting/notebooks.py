@@ -62,14 +62,18 @@ def find_notebooks(wanted: list[str]) -> tuple[Notebook, ...]:
             found.append(read_notebook(Path(text)))
             continue
         stem = text.removesuffix(".ipynb")
-        matches = [each for each in shipped if stem in (each.name, each.name[:2], each.name[3:])]
+        number = stem.zfill(2) if stem.isdecimal() else stem
+        matches = [each for each in shipped if stem in (each.name, each.name[3:]) or number == each.name[:2]]
         if not matches:
             names = [each.name for each in shipped]
             near = difflib.get_close_matches(stem, [*names, *(name[3:] for name in names)], 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}."
             raise NotebookError(f"There is no notebook {text!r}. {hint}")
         found += matches
-    return tuple(dict.fromkeys(found))
+    unique: dict[Path, Notebook] = {}  # one file can be named in several ways
+    for notebook in found:
+        unique.setdefault(notebook.path.resolve(), notebook)
+    return tuple(unique.values())
 
 
 def read_notebook(path: Path) -> Notebook:
@@ -97,13 +101,18 @@ def parameters_of(notebook: Notebook) -> dict[str, Parameter]:
     from papermill import inspect_notebook
 
     try:
-        inspected = inspect_notebook(notebook.path)
+        inspected = inspect_notebook(papermill_path(notebook.path))
     except ValueError as error:
         raise NotebookError(f"{notebook.path} cannot be run: {error} Save it with a Python kernel first.") from None
     return {
         name: Parameter(name, found["inferred_type_name"] or "str", found["default"], found["help"] or "")
         for name, found in inspected.items()
     }
+
+
+def papermill_path(path: Path) -> str:
+    """The path as papermill takes it: it would fill in what stands in braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def typed_parameters(notebook: Notebook, given: dict[str, str]) -> dict[str, object]:

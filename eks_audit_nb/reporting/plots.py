@@ -12,23 +12,31 @@ from eks_audit_nb.reporting.shown import Shown, figure
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 _HATCHES = ("", "///", "", "xx", "...", "", "")
 _OTHERS = "others"
-_BINS = ("1s", "10s", "1min", "5min", "15min", "1h", "6h", "1D", "7D")
+_BINS = ("1s", "10s", "1min", "5min", "15min", "1h", "6h", "1D", "7D", "30D", "365D")
 _MOST_BINS = 120
 _MOST_KINDS = 6
+# A log can claim any time. Lines without one stand at the beginning of 1970; nothing later than 2100 can be right.
+_EARLIEST, _LATEST = pd.Timestamp("1970-01-01", tz="UTC"), pd.Timestamp("2100-01-01", tz="UTC")
+_LONG_SPAN, _NEAR = pd.Timedelta(days=400), pd.Timedelta(days=1)
 
 
-def activity_over_time(rows: pd.DataFrame, by: str, title: str) -> Shown:
+def activity_over_time(rows: pd.DataFrame, by: str, title: str, label: str = "") -> Shown:
     """Stacked bars of how many rows fall into each span of time, told apart by a column.
+
+    Rows whose times lie far outside the rest are told in words instead: one forged line must not hide the others.
 
     Args:
         rows: Has `time` (tz-aware UTC) and the column `by`. The six most frequent kinds are shown, the rest as others.
         by: The column whose values are told apart.
         title: What is counted.
+        label: What the column is called in the text that stands for the figure; by default its name.
     """
-    if rows.empty:
-        return _nothing(title)
-    width = _bin_width(rows["time"])
-    counts = counts_over_time(rows, by, width)
+    drawable = rows[_is_drawable(rows["time"])]
+    outside = _outside(len(rows) - len(drawable))
+    if drawable.empty:
+        return _nothing(title, outside)
+    width = _bin_width(drawable["time"])
+    counts = counts_over_time(drawable, by, width)
     drawn = Figure(figsize=(9.5, 3.4))
     axes = drawn.add_subplot()
     days = pd.Timedelta(width) / pd.Timedelta("1D")
@@ -40,7 +48,7 @@ def activity_over_time(rows: pd.DataFrame, by: str, title: str) -> Shown:
             width=days,
             bottom=bottom.to_numpy(),
             align="edge",
-            label=str(kind),
+            label=_shortened(kind),
             color=_COLOURS[index],
             hatch=_HATCHES[index],
             edgecolor="white",
@@ -52,15 +60,17 @@ def activity_over_time(rows: pd.DataFrame, by: str, title: str) -> Shown:
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))
     axes.set_xlabel("Time (UTC)")
     axes.set_ylabel(f"per {_spoken(width)}")
-    axes.set_title(title, loc="left")
+    axes.set_title(f"{title} ({outside})" if outside else title, loc="left")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     peak = counts.sum(axis=1)
     totals = ", ".join(f"{kind} {int(total):,}" for kind, total in counts.sum().items())
     alt = (
-        f"Stacked bars: {title} per {_spoken(width)}, {len(rows):,} in all. The most are {int(peak.max()):,} at "
-        f"{peak.idxmax():%Y-%m-%d %H:%M:%S} UTC. By {by}: {totals}."
+        f"Stacked bars: {title} per {_spoken(width)}, {len(drawable):,} in all. The most are {int(peak.max()):,} at "
+        f"{peak.idxmax():%Y-%m-%d %H:%M:%S} UTC. By {label or by.replace('_', ' ')}: {totals}."
     )
+    if outside:
+        alt += f" Not counted: {outside}."
     return figure(drawn, alt)
 
 
@@ -92,10 +102,30 @@ def ranked(counts: pd.Series, title: str) -> Shown:
     return figure(drawn, f"Bars: {title}. {listed}.")
 
 
-def _nothing(title: str) -> Shown:
+def _nothing(title: str, outside: str = "") -> Shown:
+    text = f"{title}: {outside or 'nothing in the window'}"
     drawn = Figure(figsize=(9.5, 1.0))
-    drawn.text(0.5, 0.5, f"{title}: nothing in the window", ha="center", va="center")
-    return figure(drawn, f"An empty figure: {title}: nothing in the window.")
+    drawn.text(0.5, 0.5, text, ha="center", va="center")
+    return figure(drawn, f"An empty figure: {text}.")
+
+
+def _is_drawable(times: pd.Series) -> pd.Series:
+    is_sane = times.between(_EARLIEST, _LATEST)
+    sane = times[is_sane]
+    if sane.empty or sane.max() - sane.min() <= _LONG_SPAN:
+        return is_sane
+    usual = sane[sane.between(sane.quantile(0.001), sane.quantile(0.999))]
+    if usual.empty:
+        return is_sane
+    # What lies near the usual times is no outlier; so in a log that does reach over years nothing is left out.
+    margin = max(usual.max() - usual.min(), _NEAR)
+    return is_sane & times.between(usual.min() - margin, usual.max() + margin)
+
+
+def _outside(number: int) -> str:
+    if not number:
+        return ""
+    return f"{number:,} {'row has a time' if number == 1 else 'rows have times'} out of range"
 
 
 def _bin_width(times: pd.Series) -> str:
@@ -105,7 +135,7 @@ def _bin_width(times: pd.Series) -> str:
 
 def _spoken(width: str) -> str:
     return {"1s": "second", "10s": "10 seconds", "1min": "minute", "1h": "hour", "1D": "day", "7D": "week"}.get(
-        width, width.replace("min", " minutes").replace("h", " hours")
+        width, width.replace("min", " minutes").replace("h", " hours").replace("D", " days")
     )
 
 

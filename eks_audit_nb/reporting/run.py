@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from eks_audit_nb.errors import NotebookError
 from eks_audit_nb.reporting.html import index_html, notebook_html, outputs
-from eks_audit_nb.reporting.notebooks import Notebook, refuse_unknown, typed_parameters
+from eks_audit_nb.reporting.notebooks import Notebook, papermill_path, refuse_unknown, typed_parameters
 from eks_audit_nb.reporting.shown import HEADLINE_MIMETYPE
 from eks_audit_nb.sources.base import RESULT_MIMETYPE
 from eks_audit_nb.sources.by_name import absolute
@@ -146,18 +149,24 @@ def run_report(
 
     Raises:
         ParameterError: A parameter that no notebook has, or a text that is no value of its type.
+        NotebookError: Notebooks whose reports would overwrite each other, the index, or a notebook.
+        OSError: The folder cannot be made or written.
     """
     from eks_audit_nb import __version__
 
     given = dict(parameters or {})
+    _refuse_clashes(notebooks, out)
     refuse_unknown(notebooks, given)
     shared = {"source": absolute(source), "start": start, "end": end}
     prepared = [(notebook, typed_parameters(notebook, {**shared, **given})) for notebook in notebooks]
     out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):  # told here, before every kernel has run for nothing
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
     made = datetime.now(UTC)
     footer = f"Made {made:%Y-%m-%d %H:%M:%S} UTC by eks_audit_nb {__version__} from {source}."
-    with ThreadPoolExecutor(workers or min(len(notebooks), os.cpu_count() or 1)) as pool:
-        waiting = {pool.submit(_run, notebook, values, out, footer): notebook for notebook, values in prepared}
+    names = {notebook.name for notebook in notebooks}
+    with ThreadPoolExecutor(min(len(notebooks), os.cpu_count() or 1) if workers is None else workers) as pool:
+        waiting = {pool.submit(_run, notebook, values, out, footer, names): notebook for notebook, values in prepared}
         bar = tqdm(total=len(waiting), unit="notebook", disable=not progress)
         runs: dict[Notebook, NotebookRun] = {}
         with bar:
@@ -172,27 +181,47 @@ def run_report(
     return report
 
 
-def _run(notebook: Notebook, values: dict[str, object], out: Path, footer: str) -> NotebookRun:
+def _refuse_clashes(notebooks: tuple[Notebook, ...], out: Path) -> None:
+    by_name: dict[str, Notebook] = {}
+    for notebook in notebooks:
+        other = by_name.setdefault(notebook.name, notebook)
+        if other is not notebook:
+            raise NotebookError(
+                f"{other.path} and {notebook.path} have the same name, so that one report would overwrite the other. "
+                "Run them one after the other, each with an --out of its own."
+            )
+        if notebook.name == "index":
+            raise NotebookError(f"The report of {notebook.path} would overwrite the index. Give the file another name.")
+        target = out / f"{notebook.name}.ipynb"
+        if target.exists() and target.samefile(notebook.path):
+            raise NotebookError(f"{notebook.path} would be overwritten by its own run. Give another folder with --out.")
+
+
+def _run(notebook: Notebook, values: dict[str, object], out: Path, footer: str, names: Collection[str]) -> NotebookRun:
     from jupyter_core.utils import ensure_event_loop
 
     try:
-        return _execute(notebook, values, out, footer)
+        began = datetime.now(UTC)
+        error = _execute(notebook, values, out)
+        run = _written(notebook, out, footer, names, error)
+        return replace(run, seconds=(datetime.now(UTC) - began).total_seconds())
     finally:
         ensure_event_loop().close()  # nbclient opens one in this thread and leaves it open
 
 
-def _execute(notebook: Notebook, values: dict[str, object], out: Path, footer: str) -> NotebookRun:
+def _execute(notebook: Notebook, values: dict[str, object], out: Path) -> str:
+    """Leave the executed notebook in the folder; gives what went wrong, or ""."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
-    began = datetime.now(UTC)
     target = out / f"{notebook.name}.ipynb"
-    error = ""
     try:
+        # What an earlier run left must not pass for what this one found.
+        target.unlink(missing_ok=True)
         papermill.execute_notebook(
-            notebook.path,
-            target,
+            papermill_path(notebook.path),
+            papermill_path(target),
             parameters=values,
             kernel_name="python3",
             progress_bar=False,
@@ -200,20 +229,25 @@ def _execute(notebook: Notebook, values: dict[str, object], out: Path, footer: s
             config=Config(_QUIET_KERNELS),
         )
     except PapermillExecutionError as failure:
-        error = f"{failure.ename}: {failure.evalue}"
+        return f"{failure.ename}: {failure.evalue}"
     except Exception as failure:  # noqa: BLE001  # a kernel that died or will not start must not stop the others
-        error = f"{type(failure).__name__}: {failure}"
-    if not target.exists():
+        return f"{type(failure).__name__}: {failure}"
+    return ""
+
+
+def _written(notebook: Notebook, out: Path, footer: str, names: Collection[str], error: str) -> NotebookRun:
+    """Write the report of an executed notebook; one that cannot be written stops no other."""
+    executed = out / f"{notebook.name}.ipynb"
+    if not executed.is_file():
         return NotebookRun(notebook, error=error or "it left no output", has_html=False)
-    (out / f"{notebook.name}.html").write_text(notebook_html(target, notebook.title, footer), encoding="utf-8")
-    headlines = [each["headline"] for each in outputs(target, HEADLINE_MIMETYPE)]
-    return NotebookRun(
-        notebook,
-        headline=headlines[0] if headlines else "",
-        error=error,
-        results=tuple(outputs(target, RESULT_MIMETYPE)),
-        seconds=(datetime.now(UTC) - began).total_seconds(),
-    )
+    try:
+        headlines = [each["headline"] for each in outputs(executed, HEADLINE_MIMETYPE)]
+        results = tuple(outputs(executed, RESULT_MIMETYPE))
+        html = notebook_html(executed, notebook.title, footer, names)
+        (out / f"{notebook.name}.html").write_text(html, encoding="utf-8")
+    except Exception as failure:  # noqa: BLE001  # a folder in the file's place, or outputs that nbconvert cannot take
+        return NotebookRun(notebook, error=error or f"{type(failure).__name__}: {failure}", has_html=False)
+    return NotebookRun(notebook, headline=headlines[0] if headlines else "", error=error, results=results)
 
 
 def _short(instant: str) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 import pandas as pd
 
 from eks_audit_nb.analysis.aws_auth import ADMIN_GROUP
+from eks_audit_nb.analysis.secrets import cluster_wide_lists
 
 _REFUSED = ("refused by authorization", "refused by admission", "impersonation refused", "not authenticated")
 
 
 def setup(state: str, levels: pd.DataFrame) -> str:
-    """What the source is, and how much it holds."""
+    """What the source is, and how much it holds; `levels` is the result of the query `recording_levels`."""
     if levels.empty:
         return f"{state} No audit event lies in this window."
     first, last = levels["first_seen"].min(), levels["last_seen"].max()
@@ -23,7 +24,12 @@ def setup(state: str, levels: pd.DataFrame) -> str:
 
 
 def aws_auth_changes(requests: pd.DataFrame, changes: pd.DataFrame) -> str:
-    """How many requests there were, by whom, and who was made an administrator."""
+    """How many requests there were, by whom, and who was made an administrator.
+
+    Args:
+        requests: Rows of `attribute` for aws-auth.
+        changes: What `mapping_changes` makes of them.
+    """
     if requests.empty:
         return "Nobody created, changed or deleted the aws-auth ConfigMap in this window."
     worked = requests[requests["outcome"] == "allowed"]
@@ -48,7 +54,7 @@ def aws_auth_changes(requests: pd.DataFrame, changes: pd.DataFrame) -> str:
 
 
 def failed_anonymous_requests(requests: pd.DataFrame) -> str:
-    """How many requests came without a valid identity, from where, and how they were turned away."""
+    """How many requests came without a valid identity, and from where; `requests` are rows of `attribute`."""
     if requests.empty:
         return "No request without a valid identity was turned away in this window."
     forbidden, unauthorized = (requests["code"] == 403).sum(), (requests["code"] == 401).sum()
@@ -61,40 +67,47 @@ def failed_anonymous_requests(requests: pd.DataFrame) -> str:
 
 
 def secret_activity(requests: pd.DataFrame) -> str:
-    """How much was asked of Secrets, by how many, and who listed them all."""
+    """How much was asked of Secrets, by how many, and who listed them all; `requests` are rows of `attribute`."""
     if requests.empty:
         return "Nobody asked for a Secret in this window."
     users = _count(requests["username"].nunique(), "user or service account", "users and service accounts")
-    refused = requests["outcome"].isin(_REFUSED).sum()
-    everywhere = cluster_wide_lists(requests)
+    refused = int(requests["outcome"].isin(_REFUSED).sum())
     were = "was" if refused == 1 else "were"
     text = f"{_count(len(requests), 'request')} for Secrets by {users}; {refused} {were} refused. "
-    if everywhere.empty:
-        return text + "Nobody listed the Secrets of the whole cluster."
+    everywhere = cluster_wide_lists(requests)
+    everything = everywhere[everywhere["selector"] == ""]
+    if everything.empty:
+        return text + "Nobody listed all Secrets of the cluster."
     # The rarest first: controllers list all day, and the one that did it once is the one to look at.
-    callers = _by_frequency(everywhere)[::-1]
-    who = f"{len(callers)} of them, the rarest first" if len(callers) > 1 else "one"
-    return text + f"The Secrets of the whole cluster were listed or watched by {who}: {_listed(callers)}."
-
-
-def cluster_wide_lists(requests: pd.DataFrame) -> pd.DataFrame:
-    """The requests that succeeded in listing or watching every Secret of the cluster."""
-    is_list = requests["verb"].isin(["list", "watch"]) & requests["namespace"].isna()
-    return requests[is_list & (requests["outcome"] == "allowed")]
+    callers = list(dict.fromkeys(everything["username"].fillna("no username")))
+    who = f"{len(callers)} callers, the rarest first" if len(callers) > 1 else "one caller"
+    return text + f"All Secrets of the cluster were listed or watched by {who}: {_listed(callers)}."
 
 
 def authorization_decisions(decisions: pd.DataFrame, refused: pd.DataFrame) -> str:
-    """On what grounds requests were allowed, and how many were refused and by what."""
+    """On what grounds requests were allowed, and how many were refused and by what.
+
+    Args:
+        decisions: Rows of `stated_decisions`: decision, grounds, requests.
+        refused: Rows of `attribute` for refused requests.
+    """
     if decisions.empty:
         return "No request was decided on in this window."
     by_grounds = decisions[decisions["decision"] == "allow"].groupby("grounds")["requests"].sum()
     allowed = ", ".join(f"{int(n):,} by {grounds}" for grounds, n in by_grounds.sort_values(ascending=False).items())
-    text = f"{int(by_grounds.sum()):,} requests were allowed: {allowed or 'none'}. "
-    outcomes = refused["outcome"].value_counts()
-    turned_away = ", ".join(f"{n:,} {outcome}" for outcome, n in outcomes.items())
-    return text + (
-        f"{_count(len(refused), 'request')} refused: {turned_away}." if len(refused) else "None was refused."
+    text = f"The authorizers allowed {_count(int(by_grounds.sum()), 'request')}" + (
+        f": {allowed}. " if allowed else ". "
     )
+    outcomes = refused["outcome"].value_counts()
+    later = int(outcomes.get("refused by admission", 0))
+    if later:
+        text += f"Of these {later:,} {'was' if later == 1 else 'were'} then refused by admission. "
+    others = outcomes.drop("refused by admission", errors="ignore")
+    total = int(others.sum())
+    if not total:
+        return text + "No other request was turned away."
+    listed = ", ".join(f"{n:,} {outcome}" for outcome, n in others.items())
+    return text + f"{_count(total, 'request')} {'was' if total == 1 else 'were'} turned away: {listed}."
 
 
 def _count(number: int, one: str, many: str = "") -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from eks_audit_nb.sources.base import Result
+
 HEADLINE_MIMETYPE = "application/vnd.eks-audit.headline+json"
 
 
@@ -28,8 +30,13 @@ class Shown:
         return self.formats, self.metadata
 
 
-def headline(sentence: str) -> Shown:
-    """The notebook's answer in a sentence; the report's index shows it too."""
+def headline(sentence: str, *results: Result) -> Shown:
+    """The notebook's answer in a sentence; the report's index shows it too.
+
+    Where a result that it rests on is incomplete, the sentence says that it speaks of what could be read.
+    """
+    if not all(result.complete for result in results):
+        sentence = f"In what could be read: {sentence}"
     html = f'<p class="eks-audit-headline"><strong>{escape(sentence)}</strong></p>'
     return Shown({"text/plain": sentence, "text/html": html, HEADLINE_MIMETYPE: {"headline": sentence}})
 

@@ -16,6 +16,7 @@ from eks_audit_nb.reporting.shown import Shown
 # Columns of `attribute`, and what they are called for people.
 WHO = {
     "username": "User",
+    "impersonated": "Acting as",
     "arn": "IAM ARN",
     "session": "Session",
     "access_key": "Access key",
@@ -51,8 +52,10 @@ def table(frame: pd.DataFrame, columns: Mapping[str, str], caption: str, rows: i
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in columns.values())
     lines = [[_text(value) for value in row] for row in shown.itertuples(index=False)]
     body = "".join("<tr>" + "".join(_cell(text) for text in line) + "</tr>" for line in lines)
+    # A part of a page that scrolls can be reached with the keyboard only if it takes the focus.
     html = (
-        f'{LEFT_ALIGNED}<div class="eks-audit-scroll"><table class="eks-audit-table">'
+        f'{LEFT_ALIGNED}<div class="eks-audit-scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        '<table class="eks-audit-table">'
         f"<caption>{escape(caption)} ({count})</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

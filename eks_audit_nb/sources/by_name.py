@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from eks_audit_nb.errors import SourceError
 from eks_audit_nb.sources.base import CLOUDWATCH, SAMPLE, Source
 
 
-def connect(source: str) -> Source:
+def connect(
+    source: str,
+    *,
+    tables: Mapping[str, str | Path] | None = None,
+    field_cap: int | None = None,
+    is_strict: bool = False,
+) -> Source:
     """Open a source by its name.
 
     Args:
         source: "sample" (the log that ships with the package), a file (.jsonl, .jsonl.gz), a folder, a glob, or
             "cloudwatch:CLUSTER" for an EKS cluster's log group in the account and region that boto3 is set up for.
+        tables: For files: CSV files by the name under which `lookup` and `cidrlookup` know them.
+        field_cap: For files: how many fields of an event are discovered, None for all; CloudWatch stops at 200.
+        is_strict: For files: refuse queries that the documentation calls invalid, instead of a note.
 
     Raises:
         SourceError: There is no such source; the message says what a source can be.
@@ -23,10 +33,12 @@ def connect(source: str) -> Source:
     if source.startswith(CLOUDWATCH):
         from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 
+        if tables or field_cap is not None or is_strict:
+            raise SourceError("Lookup tables, the field cap and strictness are CloudWatch's own there; leave them out.")
         return CloudWatchSource(source.removeprefix(CLOUDWATCH))
     from eks_audit_nb.sources.files import FileSource
 
-    return FileSource(source)
+    return FileSource(source, tables=tables, field_cap=field_cap, is_strict=is_strict)
 
 
 def check_source(source: str) -> None:

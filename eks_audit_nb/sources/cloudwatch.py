@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from eks_audit_nb import frames
 from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
 from eks_audit_nb.insights import order, parse, schema, tree
+from eks_audit_nb.insights.advice import advice
 from eks_audit_nb.queries import prepare
 from eks_audit_nb.sources.base import CLOUDWATCH, Result, Statistics, limit_note
 from eks_audit_nb.window import Window, parse_window
@@ -90,7 +91,11 @@ class CloudWatchSource:
                 events_matched=int(statistics["recordsMatched"]) if "recordsMatched" in statistics else None,
             ),
             reasons=tuple(_doubts(parsed, len(rows), statistics)),
-            notes=(*typed.notes, *limit_note(_limit_in(parsed), len(rows))),
+            notes=(
+                *_warnings(parsed),
+                *typed.notes,
+                *limit_note(_limit_in(parsed), len(rows)),
+            ),
             is_remote=True,
             query_id=query_id,
         )
@@ -170,6 +175,10 @@ def _parsed(text: str) -> tree.Query | None:
         return parse(text)
     except QueryError:
         return None
+
+
+def _warnings(query: tree.Query | None) -> tuple[str, ...]:
+    return (*order.effective(query).warnings, *advice(query)) if query else ()
 
 
 def _limit_in(query: tree.Query | None) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
@@ -29,12 +30,17 @@ _CHUNK = 8192
 
 @dataclass
 class Tally:
-    """What was met while reading; `broken_files` names files whose compressed data is cut or damaged."""
+    """What was met while reading.
+
+    `broken_files` names files whose compressed data is cut or damaged; `without_events` those that hold no audit event,
+    with the number of their lines.
+    """
 
     events: int = 0
     unreadable: int = 0
     truncated: int = 0
     broken_files: tuple[str, ...] = ()
+    without_events: dict[Path, int] = field(default_factory=dict)
 
 
 def find_files(where: str) -> list[Path]:
@@ -53,25 +59,25 @@ def find_files(where: str) -> list[Path]:
 def read_events(files: list[Path], tally: Tally) -> Iterator[Event]:
     """Every line of the files as an event, in order; `tally` is filled on the way.
 
-    A line that is no JSON object takes its time from the line before it, and is marked. Where no line of a file has a
-    time, all stand at the beginning of 1970.
+    A line without a time takes that of the line before it, and one that is no audit event is marked. Where no line has
+    a time, all stand at the beginning of 1970.
 
     Raises:
-        SourceError: A file that cannot be opened, or one without a single audit event.
+        SourceError: A file that cannot be opened, or no audit event in any of them.
     """
     number = 0
+    last_ms: int | None = None
+    waiting: list[Event] = []  # lines before the first one with a time
     for path in files:
         stream = log_stream_name(path)
         first_number, found = number, 0
-        waiting: list[Event] = []  # lines before the first one with a time
-        last_ms: int | None = None
         for text in _lines(path, tally):
             event, timestamp_ms = _event(text, number, path, stream)
             number += 1
             tally.events += 1
             tally.unreadable += event.condition == "unreadable"
             tally.truncated += event.condition == "truncated"
-            found += _is_audit(event)
+            found += event.condition != "foreign" and '"auditID"' in event.message
             last_ms = timestamp_ms if timestamp_ms is not None else last_ms
             if last_ms is None:
                 waiting.append(event)
@@ -80,8 +86,11 @@ def read_events(files: list[Path], tally: Tally) -> Iterator[Event]:
             waiting = []
             yield _at(event, last_ms)
         if not found:
-            raise SourceError(_nothing_found(path, number - first_number, str(path) in tally.broken_files))
-        yield from (_at(each, 0) for each in waiting)
+            tally.without_events[path] = number - first_number
+    if len(tally.without_events) == len(files):
+        path, lines = next(iter(tally.without_events.items()))
+        raise SourceError(_nothing_found(path, lines, str(path) in tally.broken_files))
+    yield from (_at(each, 0) for each in waiting)
 
 
 def log_stream_name(path: Path) -> str:
@@ -123,9 +132,26 @@ def _lines(path: Path, tally: Tally) -> Iterator[str]:
             for number, line in enumerate(_split(_chunks(stream, path, tally))):
                 text = (line.removeprefix(_BOM) if number == 0 else line).strip(b"\r\n \t")
                 if text:
-                    yield text.decode("utf-8", "replace")
+                    yield from _unpacked(text.decode("utf-8", "replace"))
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _unpacked(text: str) -> Iterator[str]:
+    """The events of a line: one, or those of an EventList or of an array that stands on one line."""
+    if text[0] not in "[{" or not (text[0] == "[" or '"EventList"' in text):
+        yield text
+        return
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        yield text
+        return
+    items = value.get("items") if isinstance(value, dict) and value.get("kind") == "EventList" else value
+    if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
+        yield from (json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in items)
+    else:
+        yield text
 
 
 def _chunks(stream: BufferedReader, path: Path, tally: Tally) -> Iterator[bytes]:
@@ -161,6 +187,8 @@ def _event(text: str, number: int, path: Path, stream: str) -> tuple[Event, int 
         condition = "truncated"
     elif not parsed:
         condition = "unreadable"
+    elif not isinstance(parsed.get("auditID"), str):
+        condition = "foreign"
     pointer = f"{path.name}:{number}"
     event = Event(number, 0, 0, text, document, stream, str(path), pointer, condition)
     return event, _timestamp(parsed or parse_cut_event(text))
@@ -185,10 +213,6 @@ def _instant(text: str) -> int | None:
 def _is_marked_truncated(event: dict[str, Any]) -> bool:
     annotations = event.get("annotations")
     return isinstance(annotations, dict) and annotations.get(_TRUNCATED_ANNOTATION) == "true"
-
-
-def _is_audit(event: Event) -> bool:
-    return '"auditID"' in event.message
 
 
 def _at(event: Event, timestamp_ms: int) -> Event:
