@@ -1237,8 +1237,8 @@ class Run:
         numbers_only = {Kind.TEXT, Kind.MIXED}.isdisjoint(kinds)
 
         def of(row: Any) -> bool:
-            if Kind.STRUCTURE in kinds:
-                return False
+            if isinstance(left.of(row), Structure) or isinstance(right.of(row), Structure):
+                return node.operator == "!="  # a map or a list compares with nothing, not even as different
             one, two = left.number(row), right.number(row)
             if not texts_only and None not in (one, two):
                 return _compare(node.operator, one, two)
@@ -1487,9 +1487,9 @@ class Run:
 
         def of(rows: list[Row]) -> list[tuple[Any, Any]]:
             found = [
-                ((moment, row.event.line if row.event else 0, row.places), moment, kept)
+                ((moment, row.event.line if row.event else 0, row.places, _plain_key(Kind.TEXT, kept)), moment, kept)
                 for row in rows
-                if (kept := value(row)) is not None and (moment := when.of(row)) is not None
+                if (kept := value(row)) is not None and (moment := when.instant(row)) is not None
             ]
             return [(moment, kept) for _, moment, kept in sorted(found, key=lambda each: each[0])]
 

@@ -84,8 +84,8 @@ def test_tables_scroll_by_keyboard(page: Page, sample_report: Path) -> None:
 
 @pytest.mark.parametrize("name", ["index", *(notebook.name for notebook in list_notebooks())])
 def test_nothing_is_cut_in_print(page: Page, sample_report: Path, name: str) -> None:
-    """On paper of the size A4 every table is as wide as the page at most."""
-    page.set_viewport_size({"width": 718, "height": 1000})  # 210 mm less 2 times 10 mm, at 96 dots an inch
+    """On paper of the size A4, which lies across, every table is as wide as the page at most."""
+    page.set_viewport_size({"width": 1046, "height": 718})  # 297 and 210 mm less 2 times 10 mm, at 96 dots an inch
     page.emulate_media(media="print")
     page.goto((sample_report / f"{name}.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

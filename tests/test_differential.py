@@ -170,7 +170,7 @@ def _messages(draw: Draw) -> str:
     if not draw(st.integers(0, 11)):
         return str(draw(st.one_of(_LINES, _NESTED, st.text(_SIGNS, min_size=1, max_size=8))))
     pairs = []
-    for name in draw(st.lists(st.sampled_from(list(_TYPICAL)), max_size=9)):
+    for name in draw(st.lists(st.sampled_from(list(_TYPICAL)), min_size=3, max_size=10)):
         is_typical = draw(st.integers(0, 5)) > 0
         pairs.append((name, draw(_TYPICAL[name] if is_typical else _VALUES)))
     return _json(tuple(pairs))
@@ -180,7 +180,9 @@ _MOMENTS = st.integers(0, 6).map(lambda minutes: 1_795_514_400_000 + minutes * 5
     [-1, 0, 951_782_400_000, 1_795_514_400_123]
 )
 EVENTS = st.lists(
-    st.tuples(_MOMENTS, st.sampled_from(["kube-apiserver-audit-1", "authenticator-2"]), _messages()), max_size=7
+    st.tuples(_MOMENTS, st.sampled_from(["kube-apiserver-audit-1", "authenticator-2"]), _messages()),
+    min_size=1,
+    max_size=8,
 )
 
 # --- queries --------------------------------------------------------------------------------------------------------
@@ -527,7 +529,7 @@ class Maker:
 
         def selection(make: Callable[[], str]) -> str:
             expression = make()
-            if self.chance(2):
+            if not self.chance(4):
                 alias = self.one(["g1", "g2", "g3", "g4", "`g 5`"])
                 named.append(alias)
                 return f"{expression} as {alias}"
@@ -544,7 +546,7 @@ class Maker:
         if self.chance(2):
             text += f" by {self.several(lambda: selection(group), 2)}"
             text += f" offset {self.one(_PERIODS[:7])}" if self.chance(8) else ""
-        self.names, self.is_raw = named or ["missing"], False
+        self.names, self.is_raw = named or ["count(*)"], False
         return text
 
     def sort(self) -> str:

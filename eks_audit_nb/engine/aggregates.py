@@ -42,10 +42,16 @@ def _timestamp(given: Arguments) -> str:
     return instant(given.scope.field(tree.Field(given.nodes[0].span, "@timestamp")))
 
 
+def _age(given: Arguments, value: str) -> str:
+    """What orders rows by time; of equal times the earlier line comes first."""
+    return f"({', '.join([_timestamp(given), *given.scope.places(), value])})"
+
+
 def _by_time(name: str) -> Build:
     def build(given: Arguments) -> Value:
         value = given.values[0]
-        return Value(f"{name}({value.sql}, {_timestamp(given)}) FILTER (WHERE {value.sql} IS NOT NULL)", value.kind)
+        present = f"{value.sql} IS NOT NULL AND {_timestamp(given)} IS NOT NULL"
+        return Value(f"{name}({value.sql}, {_age(given, value.sql)}) FILTER (WHERE {present})", value.kind)
 
     return build
 
@@ -53,7 +59,7 @@ def _by_time(name: str) -> Build:
 def _by_order(name: str) -> Build:
     def build(given: Arguments) -> Value:
         subject = given.texts[0]
-        key = f"(number_of({subject}) IS NOT NULL, text_sort_key({subject}), number_of({subject}))"
+        key = f"(number_of({subject}) IS NOT NULL, text_sort_key({subject}), number_of({subject}), {subject})"
         return Value(f"{name}({subject}, {key}) FILTER (WHERE {subject} IS NOT NULL)", Kind.TEXT)
 
     return build
@@ -71,8 +77,9 @@ def _rate(given: Arguments) -> Value:
     if width is None:
         raise refusal(given.scope, period, "rate() takes a period up to weeks", "As in rate(requests, 1m).")
     value, when = given.numbers[0], _timestamp(given)
-    change = f"(arg_max({value}, {when}) - arg_min({value}, {when}))"
-    present = f"FILTER (WHERE {value} IS NOT NULL)"
+    present = f"FILTER (WHERE {value} IS NOT NULL AND {when} IS NOT NULL)"
+    age = _age(given, value)
+    change = f"(arg_max({value}, {age}) {present} - arg_min({value}, {age}) {present})"
     span = f"(max({when}) {present} - min({when}) {present})"
     return Value(f"finite({change} / ({span} / {given.scope.bind(width)}::DOUBLE))", Kind.NUMBER)
 

@@ -199,7 +199,7 @@ def _binned(moment: str, period: tree.Period, given: Arguments, *, up: bool) -> 
     months = f"(floor(datediff('month', TIMESTAMP '1970-01-01', epoch_ms({moment})) / {width}) * {width})"
     floor = f"epoch_ms(TIMESTAMP '1970-01-01' + to_months(CAST({months} AS INTEGER)))"
     if not up:
-        return floor
+        return f"time_of({floor})"
     above = f"epoch_ms(TIMESTAMP '1970-01-01' + to_months(CAST({months} + {width} AS INTEGER)))"
     return f"time_of(CASE WHEN {floor} < {moment} THEN {above} ELSE {floor} END)"
 

@@ -106,9 +106,7 @@ class Chain:
                 node.span.end,
                 "Take it out of the text: parse @message ...",
             )
-        # A key that begins with @ is shown as @@key, so that it cannot be taken for a system field.
-        name = node.name[1:] if node.name.startswith("@@") else node.name
-        return Value(self._fields.setdefault(name, f"f{len(self._fields)}"), Kind.TEXT)
+        return Value(self._fields.setdefault(_key(node.name), f"f{len(self._fields)}"), Kind.TEXT)
 
     def _inside(self, name: str) -> Value | None:
         """What lies in a map or a list that an alias names: `message.user.name` with the alias `message`."""
@@ -151,6 +149,10 @@ class Chain:
         """What the arguments of an aggregate may refer to: the same."""
         return self
 
+    def places(self) -> list[str]:
+        """What tells rows of one time apart, the earlier first: the line, then the place among an event's rows."""
+        return ["line", *self._ranks] if self.is_raw else list(self._ranks)
+
     # --- commands ---
 
     def statement(self) -> tuple[str, tuple[schema.Column, ...]]:
@@ -190,7 +192,8 @@ class Chain:
             case tree.Lookup() | tree.CidrLookup():
                 self.lookup(command)
             case tree.Estimate():
-                self._step(f"SELECT coalesce(sum(strlen(message)), 0) AS c0 FROM {self.relation}")
+                # All events of the window are read, whatever a filter keeps of them.
+                self._step("SELECT coalesce(sum(strlen(message)), 0) AS c0 FROM windowed")
                 self._visible, self.is_raw = {schema.ESTIMATE: Value("c0", Kind.NUMBER)}, False
             case tree.SourceGroups():
                 self.warnings.append("SOURCE is left out: the source that is asked is the one that was named.")
@@ -229,12 +232,16 @@ class Chain:
         if command.is_multi:
             self._parse_all(command, subject, bound, numbers)
             return
-        found_in = f"regexp_matches({subject}, {bound})"
+        groups = ", ".join(f"'g{number}'" for number in range(1, max(numbers.values()) + 1))
+        found_in = (
+            f"CASE WHEN regexp_matches({subject}, {bound}) THEN regexp_extract({subject}, {bound}, [{groups}]) END"
+        )
+        match = self._new_column()
+        self._step(f"SELECT *, {found_in} AS {match} FROM {self.relation}")
         columns = []
         for name in command.names:
             column = self._new_column()
-            group = f"CAST({self.bind(numbers[name])} AS INTEGER)"
-            columns.append(f"CASE WHEN {found_in} THEN regexp_extract({subject}, {bound}, {group}) END AS {column}")
+            columns.append(f"{match}.g{numbers[name]} AS {column}")
             self._visible[name] = Value(column, Kind.TEXT)
         self._step(f"SELECT *, {', '.join(columns)} FROM {self.relation}")
 
@@ -307,7 +314,8 @@ class Chain:
             )
         added = []
         for column, name in wanted:
-            before = f"coalesce({text(self.field(tree.Field(command.span, name)))}, " if command.keeps else "("
+            has_before = command.keeps and (self.is_raw or name in self._visible)
+            before = f"coalesce({text(self.field(tree.Field(command.span, name)))}, " if has_before else "("
             new = self._new_column()
             added.append((name, new, f"{before}t.{column}) AS {new}"))
         columns = ", ".join(sql for _, _, sql in added)
@@ -334,7 +342,7 @@ class Chain:
         value = self.field(node)
         if not self.is_raw or node.name in self._visible or node.name in _SYSTEM_FIELDS:
             return structure(value)
-        places = [f"branch_at(document, {self.bind(pointer)})" for pointer in pointers(node.name)]
+        places = [f"branch_at(document, {self.bind(pointer)})" for pointer in pointers(_key(node.name))]
         return f"coalesce({', '.join(places)}, {structure(value)})"
 
     def _add(self, name: str, value: Value) -> None:
@@ -457,6 +465,11 @@ class Chain:
         self.relation = name
 
 
+def _key(name: str) -> str:
+    """A key that begins with @ is shown as @@key, so that it cannot be taken for a system field."""
+    return name[1:] if name.startswith("@@") else name
+
+
 @dataclass
 class _StatsScope:
     """What one part of a `stats` may refer to: the aliases before it in the same command, then what is `outside`.
@@ -486,6 +499,10 @@ class _StatsScope:
     def inside(self) -> Scope:
         """See `Scope`."""
         return self.outside
+
+    def places(self) -> list[str]:
+        """See `Scope`."""
+        return self.chain.places()
 
     def moment(self, name: str) -> int:
         """See `Scope`."""

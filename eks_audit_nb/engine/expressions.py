@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from eks_audit_nb.engine.aggregates import AGGREGATES
 from eks_audit_nb.engine.calls import FUNCTIONS
-from eks_audit_nb.engine.fields import pointers
+from eks_audit_nb.engine.fields import MAX_DOTS, pointers
 from eks_audit_nb.engine.values import Arguments, Kind, Scope, Value, condition, number, refusal, structure, text
+from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import functions, regex, tree
 
 # Comparisons and periods mention their operands several times; nested in each other they would grow without end.
@@ -158,6 +159,14 @@ def is_number(value: str) -> bool:
 
 def accessed(value: Value, path: str, scope: Scope) -> Value:
     """What lies in a map or a list at a path such as `users.1.action`: a text, a map or a list; missing elsewhere."""
+    if path.count(".") > MAX_DOTS:
+        raise QueryError(
+            f"A path with more than {MAX_DOTS} dots cannot be looked up",
+            scope.query.text,
+            scope.query.span.start,
+            scope.query.span.end,
+            "Take it in two steps, each with a shorter path.",
+        )
     root = structure(value)
     readings = [scope.bind(pointer) for pointer in pointers(path)]
     texts = [f"leaf_at({root}, {pointer})" for pointer in readings]

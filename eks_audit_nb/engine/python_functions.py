@@ -9,10 +9,12 @@ import csv
 import io
 import ipaddress
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache, wraps
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -93,16 +95,24 @@ def histogram(values: list[float | None], buckets: float) -> str | None:
         return None
     low, high = min(numbers), max(numbers)
     width = (high - low) / count or 1.0
+    if math.isinf(width):
+        return None
     counts = [0] * count
     for value in numbers:
         counts[min(int((value - low) / width), count - 1)] += 1
     edges = [low + width * i for i in range(count + 1)]
-    return json.dumps({f"{edges[i]:.6g}-{edges[i + 1]:.6g}": n for i, n in enumerate(counts)}, separators=(",", ":"))
+    for digits in range(6, 18):  # as many as tell the ranges apart
+        labels = [f"{start:.{digits}g}-{end:.{digits}g}" for start, end in pairwise(edges)]
+        if len(set(labels)) == count:
+            break
+    return json.dumps(dict(zip(labels, counts, strict=True)), separators=(",", ":"))
 
 
-def top_values(values: list[str | None], most: float) -> str:
+def top_values(values: list[str | None], most: float) -> str | None:
     """The most frequent values as a JSON list, the most frequent first, equally frequent ones in their own order."""
     counts = Counter(value for value in values if value is not None)
+    if not counts:
+        return None
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
     return json.dumps(ranked[: max(0, int(most))], ensure_ascii=False, separators=(",", ":"))
 
@@ -114,17 +124,17 @@ def csv_fields(line: str) -> list[str]:
     return rows[0] if rows else []
 
 
-_PAIR = re.compile(r'([^\s=]+)(?:=("(?:\\.|[^"\\])*"|\S*))?')
+_PAIR = re.compile(r'([^\s=]+)(?:(=)("(?:\\.|[^"\\])*"|\S*))?')
 
 
 @lru_cache(_CACHED)
 def logfmt_map(line: str) -> str:
     """The key=value pairs of a line as a JSON map; a key without a value is true."""
     pairs = {}
-    for key, written in _PAIR.findall(line):
+    for key, sign, written in _PAIR.findall(line):
         is_quoted = len(written) > 1 and written[0] == written[-1] == '"'
         value = re.sub(r"\\(.)", r"\1", written[1:-1]) if is_quoted else written
-        pairs[key] = value if written or f"{key}=" in line else True
+        pairs[key] = value if sign else True
     return json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -48,6 +48,9 @@ class Scope(Protocol):
     def inside(self) -> Scope:
         """What the arguments of an aggregate may refer to."""
 
+    def places(self) -> list[str]:
+        """What tells rows of one time apart, the earlier first."""
+
     def subquery(self, query: tree.Query) -> str:
         """The SQL of a query in parentheses, whose only column is `o0`."""
 
@@ -153,7 +156,7 @@ def condition(value: Value) -> str:
 def common(values: Sequence[Value]) -> tuple[list[str], Kind]:
     """Several values as SQL of one kind: their own where they share it, text otherwise."""
     kinds = {value.kind for value in values}
-    if len(kinds) == 1 and kinds != {Kind.BOOLEAN}:
+    if len(kinds) == 1 and kinds != {Kind.BOOLEAN} and not any(value.branch for value in values):
         return [value.sql for value in values], kinds.pop()
     return [printed(value) for value in values], Kind.TEXT
 
