@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test lint types lab clean
+.PHONY: report test test-deep lint types lab clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,6 +20,10 @@ report: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# 10,000 queries against the oracle and 1,000,000 texts for the parser: half an hour on two cores.
+test-deep: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m deep -n 2
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -94,6 +94,23 @@ def build_parser() -> argparse.ArgumentParser:
     query.add_argument("query", metavar="QUERY", help="a name from `eks-audit queries`, a file, or Insights text")
     query.add_argument("--format", choices=("table", "csv", "jsonl"), default="table", help="default: table")
     _add_window(query)
+    query.add_argument(
+        "--table",
+        metavar=("NAME", "FILE"),
+        nargs=2,
+        action="append",
+        default=[],
+        help="a CSV file that lookup and cidrlookup know by this name; may be repeated; files only",
+    )
+    query.add_argument(
+        "--strict", action="store_true", help="refuse what AWS's documentation calls invalid; files only"
+    )
+    query.add_argument(
+        "--field-cap",
+        metavar="N",
+        type=_from_one,
+        help="discover no more fields of an event than this, as CloudWatch stops at 200; files only",
+    )
     query.set_defaults(command=_query)
 
     queries = commands.add_parser("queries", help="the queries that ship, or the whole of one")
@@ -177,7 +194,8 @@ def _query(given: argparse.Namespace) -> int:
     for name in ("self", "query"):  # Python's own names for what `run` is given
         if name in parameters:
             raise ParameterError(f"A placeholder of a query cannot be called {name!r}. Give it another name there.")
-    source = connect(given.source)
+    tables = dict(given.table)
+    source = connect(given.source, tables=tables, field_cap=given.field_cap, is_strict=given.strict)
     try:
         result = source.run(text, given.start, given.end, **parameters)
     finally:

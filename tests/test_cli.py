@@ -286,3 +286,23 @@ def test_light_import() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_query_with_a_table_and_modes(
+    capsys: pytest.CaptureFixture[str], make_log: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A lookup table, strictness and the field cap are given on the command line."""
+    table = tmp_path / "people.csv"
+    table.write_text("login,name\nalice,Alice\n")
+    log = str(make_log(audit_event()))
+    text = "lookup people login AS user.username OUTPUT name | display name"
+    _, out, _ = run(capsys, "query", log, text, "--table", "people", str(table))
+    assert out.split() == ["name", "-----", "Alice"]
+    code, _, err = run(capsys, "query", log, "limit 5 | stats count(*)", "--strict")
+    assert code == 1
+    assert "limit stands before the last stats" in err
+    _, out, _ = run(capsys, "query", log, "fields verb", "--field-cap", "2", "--format", "jsonl")
+    assert json.loads(out) == {"verb": None}
+    code, _, err = run(capsys, "query", log, text)
+    assert code == 1
+    assert "--table NAME FILE" in err

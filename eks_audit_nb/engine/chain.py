@@ -195,6 +195,7 @@ class Chain:
                 # All events of the window are read, whatever a filter keeps of them.
                 self._step("SELECT coalesce(sum(strlen(message)), 0) AS c0 FROM windowed")
                 self._visible, self.is_raw = {schema.ESTIMATE: Value("c0", Kind.NUMBER)}, False
+                self.sorted_by, self._ranks = (), []
             case tree.SourceGroups():
                 self.warnings.append("SOURCE is left out: the source that is asked is the one that was named.")
             case tree.Unanswered():
