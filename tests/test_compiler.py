@@ -522,7 +522,8 @@ class QueryMaker:
 
     def command(self) -> str:
         plain = ["fields", "display", "filter", "sort", "limit", "dedup", "parse", "stats"]
-        kind = self.choices.choice([*plain * 2, "limit any", "unnest", "expand", "csv", "logfmt", "multi", "json", "in"])
+        rare = ["limit any", "unnest", "expand", "csv", "logfmt", "multi", "json", "in"]
+        kind = self.choices.choice([*plain, *plain, *rare])
         if kind in ("fields", "display"):
             text = f"{kind} {self.expression(3)}, {self.expression(2)} as n1"
             self.names.append("n1")

@@ -1070,6 +1070,22 @@ STATS = [
 
 LIMITS = [
     Case(
+        "stats",
+        "topk stands alone",
+        "stats topk(1, v), count(*)",
+        Refused("stats topk(1, v), count(*)", "stands alone"),
+        THREE,
+        options={"is_strict": True},
+    ),
+    Case(
+        "stats",
+        "topk has no groups",
+        "stats topk(1, v) by n",
+        Refused("stats topk(1, v) by n", "without by"),
+        THREE,
+        options={"is_strict": True},
+    ),
+    Case(
         "fields of logs",
         "Without a cap every field is found",
         "filter `annotations.authorization.k8s.io/decision` = 'forbid' | display body.k249",

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from oracle import LOG, Answered, RawEvent, answer
 
 from eks_audit_nb.engine.store import Event, EventStore
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.events import parse_event
 from eks_audit_nb.insights import functions, parse
+
+from oracle import LOG, Answered, RawEvent, answer
 
 QUERIES = 3  # asked of one log
 QUICK, PARTS, DEEP = 100, 10, 334  # logs; those of a deep run in so many parts

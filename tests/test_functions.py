@@ -20,9 +20,7 @@ def call_of(name: str, arguments: int) -> str:
     given = ["a"] * arguments
     if name == "bin":
         given = ["1m"] * arguments
-    elif name in ("datefloor", "dateceil"):
-        given = ["a", *["1m"] * (arguments - 1)][:arguments]
-    elif name == "rate":
+    elif name in ("datefloor", "dateceil", "rate"):
         given = ["a", *["1m"] * (arguments - 1)][:arguments]
     elif name == "pct":
         given = ["a", *["50"] * (arguments - 1)][:arguments]

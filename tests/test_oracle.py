@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import oracle
 import pytest
-from oracle import RawEvent, answer
 
 from eks_audit_nb.errors import QueryError
+
+import oracle
+from oracle import RawEvent, answer
 
 T0 = 1_795_514_400_000  # 2026-11-24 10:00:00 UTC
 

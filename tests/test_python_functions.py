@@ -1,4 +1,4 @@
-"""Functions of the engine in Python: addresses, hexadecimal text, histograms, CSV, logfmt, and the cut of long events."""
+"""What the engine computes in Python: addresses, hexadecimal text, histograms, CSV, logfmt, the cut of long events."""
 
 from __future__ import annotations
 
@@ -134,7 +134,8 @@ def test_top_values() -> None:
     """The most frequent values come first, equally frequent ones in their own order, missing ones not at all."""
     values = ["b", None, "a", "c", "b", None, None, "ü"]
     assert json.loads(functions.top_values(values, 3)) == ["b", "a", "c"]
-    assert functions.top_values(values, 0) == functions.top_values([], 5) == "[]"
+    assert functions.top_values(values, 0) == "[]"
+    assert functions.top_values([None], 5) is None
 
 
 @pytest.mark.parametrize(
@@ -189,5 +190,5 @@ def test_missing_arguments_give_missing_answers() -> None:
     connection = duckdb.connect(":memory:")
     functions.register(connection)
     for call in ("ip_version(NULL)", "ip_version('x')", "ip_in_subnet('10.0.0.1', NULL)", "hex_to_decimal('x')"):
-        assert connection.execute(f"SELECT {call}").fetchone() == (None,)  # noqa: S608  # constants
+        assert connection.execute(f"SELECT {call}").fetchone() == (None,)
     connection.close()

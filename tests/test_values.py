@@ -33,7 +33,7 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 def computed(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     """What an expression gives."""
-    row = connection.execute(f"SELECT {sql}").fetchone()  # noqa: S608  # constants of this module
+    row = connection.execute(f"SELECT {sql}").fetchone()
     return row[0] if row else None
 
 
@@ -51,7 +51,7 @@ def computed(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
         (EITHER, None, None, "[1]", False),
     ],
 )
-def test_readings(  # noqa: PLR0917
+def test_readings(
     connection: duckdb.DuckDBPyConnection,
     value: Value,
     text: str | None,

@@ -254,7 +254,9 @@ class Chain:
             column = self._new_column()
             group = f"CAST({self.bind(numbers[name])} AS INTEGER)"
             matches = f"regexp_extract_all({subject}, {bound}, {group})"
-            every = f"CASE WHEN len({matches}) > 0 THEN {matches} ELSE [NULL] END"
+            # A group that takes no part in a match is empty, as regexp_extract has it.
+            texts = f"list_transform({matches}, lambda found: coalesce(found, ''))"
+            every = f"CASE WHEN len({matches}) > 0 THEN {texts} ELSE [NULL] END"
             columns.append(f"unnest({every}) AS {column}")
             self._visible[name] = Value(column, Kind.TEXT)
         columns.append(f"generate_subscripts({every}, 1) AS {rank}")
@@ -374,7 +376,10 @@ class Chain:
             of_item.aliases[item.name] = value
         groups = [sql for _, sql in selected[: len(command.groups)]]
         columns = ", ".join(f"{sql} AS {column}" for column, sql in selected)
-        grouping = f" GROUP BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else ""
+        # Without groups the count makes one row of all, also where no aggregate is left in the SQL: `topk(1, verb) * 2`.
+        grouping = (
+            f" GROUP BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else " HAVING count(*) >= 0"
+        )
         self._step(f"SELECT {columns} FROM {self.relation}{grouping}")
         self._visible, self.is_raw, self.sorted_by = outputs, False, ()
         self._ranks = []

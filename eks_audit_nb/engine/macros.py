@@ -20,7 +20,8 @@ MACROS = (
     "CREATE MACRO root_of(x) AS list_transform([x], lambda v: CASE WHEN v >= 0 THEN sqrt(v) END)[1]",
     # Decimal places for a rounding.
     """CREATE MACRO places_of(x) AS
-        CAST(list_transform([x], lambda v: least(greatest(trunc(v), -300), 300))[1] AS INTEGER)""",
+        CAST(list_transform([x], lambda v:
+            CASE WHEN v IS NOT NULL THEN least(greatest(trunc(v), -300), 300) END)[1] AS INTEGER)""",
     # A number without its fraction, missing where it lies beyond the bound.
     """CREATE MACRO whole_of(x, bound) AS list_transform([x], lambda v: CASE
         WHEN trunc(v) >= -bound AND trunc(v) < bound THEN trunc(v) END)[1]""",

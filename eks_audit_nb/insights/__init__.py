@@ -20,6 +20,16 @@ What AWS does not document, and what is taken here instead (one place each):
 | `min` and `max` | over the values that are numbers; over text where none is | `engine.expressions` |
 | JSON's true and false | 1 and 0, as users observe; the bare words in a comparison too | `engine.macros` |
 | times before the year 1 or after 9999 | missing | `engine.macros` |
+| rows of `stats` without a sort, and ties there | by the columns from left to right, ascending | `engine.chain` |
+| `earliest`, `latest` and `rate` at equal times | the earlier line is the earlier one | `engine.aggregates` |
+| an aggregate over no value | missing; counts are 0 | `engine.aggregates` |
+| a map or a list in a comparison | false, `!=` too | `engine.expressions` |
+| a missing argument of `concat`, `greatest` and `least` | passed over | `engine.calls` |
+| a group of a regular expression that takes no part in its match | empty text | `engine.chain` |
+| a field that stands before `OUTPUTNEW` and is not visible behind `stats` | missing, so the table's value is taken | `engine.chain` |
+| what `estimate` counts | the bytes of all events of the window, whatever a filter keeps | `engine.chain` |
+| the offset of `stats` | is added to the times in its `by` | `engine.chain` |
+| a key that stands twice in logfmt | the last one | `engine.python_functions` |
 """
 
 from eks_audit_nb.insights.parser import parse

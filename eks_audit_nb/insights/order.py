@@ -131,12 +131,20 @@ def _refuse_invalid(query: tree.Query, late_filters: tuple[tree.Filter, ...]) ->
             problem, hint = f"{_word(command)} stands before the last stats", "Move it behind the last stats."
         elif command in late_filters:
             problem, hint = "A filter behind stats names fields that are not there any more", "Put it before the stats."
+        elif isinstance(command, tree.Stats) and _mixes_topk(command):
+            problem, hint = "topk stands alone, without by", "Give it a query of its own: stats topk(10, FIELD)"
         elif deduplicated and not isinstance(command, tree.Limit):
             problem, hint = f"{_word(command)} stands after dedup", "Only limit can follow dedup."
         else:
             deduplicated = deduplicated or isinstance(command, tree.Dedup)
             continue
         raise QueryError(problem, query.text, command.span.start, command.span.end, hint)
+
+
+def _mixes_topk(command: tree.Stats) -> bool:
+    calls = [node for node in command.walk() if isinstance(node, tree.Call)]
+    is_used = any(functions.of(call).name == "topk" for call in calls)
+    return is_used and bool(command.groups or len(command.aggregates) > 1)
 
 
 def _mended(query: tree.Query, commands: tuple[tree.Command, ...], sort: tree.Sort | None, count: int | None) -> str:
