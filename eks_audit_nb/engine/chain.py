@@ -376,7 +376,7 @@ class Chain:
             of_item.aliases[item.name] = value
         groups = [sql for _, sql in selected[: len(command.groups)]]
         columns = ", ".join(f"{sql} AS {column}" for column, sql in selected)
-        # Without groups the count makes one row of all, also where no aggregate is left in the SQL: `topk(1, verb) * 2`.
+        # Without groups there is one row, also where no aggregate is left in the SQL, as in `topk(1, verb) * 2`.
         grouping = (
             f" GROUP BY {', '.join(str(i + 1) for i in range(len(groups)))}" if groups else " HAVING count(*) >= 0"
         )

@@ -12,8 +12,8 @@ What AWS does not document, and what is taken here instead (one place each):
 | escapes in quoted text | a backslash before a quote or a backslash; others stay | `parser` |
 | a `not` comparison on a missing field | true, as `!=` is known to be | `engine.expressions` |
 | default direction of `sort` | ascending | `parser` |
-| missing values in a sort | first when ascending, last when descending | `engine.compiler` |
-| ties, and rows without any sort | newest `@timestamp` first, then the later line first | `engine.compiler` |
+| missing values in a sort | first when ascending, last when descending | `engine.chain` |
+| ties, and rows without any sort | newest `@timestamp` first, then the later line first | `engine.chain` |
 | which texts are numbers | digits with a sign, fraction, exponent, in a double's range | `engine.macros` |
 | objects and arrays as a field | not a value, as only leaves are discovered | `engine.macros` |
 | several readings of a dotted name | the most nested one that has a value | `engine.fields` |
@@ -26,7 +26,7 @@ What AWS does not document, and what is taken here instead (one place each):
 | a map or a list in a comparison | false, `!=` too | `engine.expressions` |
 | a missing argument of `concat`, `greatest` and `least` | passed over | `engine.calls` |
 | a group of a regular expression that takes no part in its match | empty text | `engine.chain` |
-| a field that stands before `OUTPUTNEW` and is not visible behind `stats` | missing, so the table's value is taken | `engine.chain` |
+| `OUTPUTNEW` over a name not visible behind `stats` | the value of the table is taken | `engine.chain` |
 | what `estimate` counts | the bytes of all events of the window, whatever a filter keeps | `engine.chain` |
 | the offset of `stats` | is added to the times in its `by` | `engine.chain` |
 | a key that stands twice in logfmt | the last one | `engine.python_functions` |
