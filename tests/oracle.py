@@ -81,7 +81,7 @@ def dump_json(value: Any) -> str:
             return "[" + ",".join(map(dump_json, value)) + "]"
         case str():
             escaped = json.dumps(value, ensure_ascii=False)
-            return re.sub(r"\\u00([0-9a-f]{2})", lambda found: "\\u00" + found[1].upper(), escaped)
+            return re.sub(r"\\(?:u(..)(..)|.)", lambda f: f"\\u{f[1]}{f[2].upper()}" if f[1] else f[0], escaped)
         case _:
             return json.dumps(value)
 

@@ -53,9 +53,9 @@ def written(tmp_path: Path, content: bytes, name: str = "audit.jsonl") -> Path:
         ("audit.jsonl", b"\xef\xbb\xbf" + f"{WHOLE}\n{OTHER}\n".encode()),
         ("audit.jsonl", f"\n\n  \n{WHOLE}\n\r\n\t\n{OTHER}\n\n".encode()),
         ("audit.log", f"  {WHOLE}\t\n{OTHER}\n".encode()),
-        ("audit.jsonl.gz", gzip.compress(f"{WHOLE}\n{OTHER}\n".encode())),
-        ("audit", gzip.compress(f"{WHOLE}\n{OTHER}\n".encode())),
-        ("audit.jsonl", gzip.compress(f"{WHOLE}\n".encode()) + gzip.compress(f"{OTHER}\n".encode())),
+        ("audit.jsonl.gz", gzip.compress(f"{WHOLE}\n{OTHER}\n".encode(), mtime=0)),
+        ("audit", gzip.compress(f"{WHOLE}\n{OTHER}\n".encode(), mtime=0)),
+        ("audit.jsonl", gzip.compress(f"{WHOLE}\n".encode(), mtime=0) + gzip.compress(f"{OTHER}\n".encode(), mtime=0)),
     ],
     ids=["plain", "no end of line", "CRLF", "BOM", "blank lines", "spaces", "gzip", "gzip without suffix", "two gzips"],
 )
@@ -340,7 +340,7 @@ def test_no_such_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: 
         (b"\n \n", "it is empty"),
         (b"a\nb\n", "2 lines were read and none is an audit event"),
         (b'{"kind": "Pod"}\n', "1 lines were read and none is an audit event"),
-        (gzip.compress(WHOLE.encode())[:12], "it is empty, and its compressed data is cut or damaged"),
+        (gzip.compress(WHOLE.encode(), mtime=0)[:12], "it is empty, and its compressed data is cut or damaged"),
     ],
 )
 def test_a_file_without_audit_events(tmp_path: Path, content: bytes, message: str) -> None:
