@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from eks_audit_nb.sources.files import FileSource
+
+# Examples made at random are the same in every run; the deep tests ask for new ones themselves.
+settings.register_profile("seeded", derandomize=True, deadline=None, database=None)
+settings.load_profile("seeded")
 
 DATA = Path(__file__).parent / "data"
 

@@ -143,7 +143,7 @@ def look_up(data: Any, name: str) -> str | Structure | None:
     places = [at(data, keys) for keys in readings(name)]
     texts = [text for place in places if (text := leaf(place)) is not None]
     maps = [Structure(dump_json(place), place) for place in places if isinstance(place, list)]
-    return next(iter([*texts, *maps]), None)
+    return texts[0] if texts else maps[0] if maps else None
 
 
 # --- rows -----------------------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ class Value:
         """As milliseconds."""
         value = self.of(row)
         if value is None or self.kind is Kind.TIME:
-            return value
+            return None if value is None else int(value)
         if isinstance(value, str):
             return bounded(time_in(value))
         return bounded(self.number(row))
@@ -719,9 +719,9 @@ def parse_date(text: str | None, pattern: str, zone: str | None) -> int | None:
         return None
     parts = found.groupdict()
     micro = int(parts.get("micro") or int(parts.get("milli") or 0) * 1000)
-    clock = (int(parts.get(name) or 0) for name in ("hour", "minute", "second"))
+    hour, minute, second = (int(parts.get(name) or 0) for name in ("hour", "minute", "second"))
     try:
-        moment = datetime(int(parts["year"]), int(parts["month"]), int(parts["day"]), *clock, micro, UTC)
+        moment = datetime(int(parts["year"]), int(parts["month"]), int(parts["day"]), hour, minute, second, micro, UTC)
     except ValueError:
         return None
     written = parts.get("zone")
@@ -1346,7 +1346,7 @@ class Run:
             case "jsonStringify":
                 return Value(Kind.TEXT, lambda row: dump_json(s.data) if (s := first.structure(row)) else None)
             case "jsonArraySize":
-                return Value(Kind.NUMBER, lambda row: len(s.data) if _is_list(s := first.structure(row)) else None)
+                return Value(Kind.NUMBER, lambda row: _size(first.structure(row)))
             case "jsonArrayContains":
                 wanted = values[1]
                 return Value(Kind.BOOLEAN, lambda row: _contains(first.structure(row), wanted.text(row)))
@@ -1570,8 +1570,8 @@ def _logfmt(text: str | None) -> Structure | None:
     return Structure(dump_json(pairs), pairs)
 
 
-def _is_list(value: Structure | None) -> bool:
-    return value is not None and not isinstance(value.data, Object)
+def _size(value: Structure | None) -> int | None:
+    return None if value is None or isinstance(value.data, Object) else len(value.data)
 
 
 def _contains(value: Structure | None, wanted: str | None) -> bool:

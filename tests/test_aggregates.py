@@ -65,6 +65,13 @@ def test_nothing_gives_nothing(store: EventStore, name: str) -> None:
     assert answer.values["found"] == ["0" if "count" in name else None]
 
 
+def test_conditions_of_nothing(store: EventStore) -> None:
+    """The earliest of a condition is 1 or 0, and missing over no rows."""
+    query = "stats earliest(v > 10) as e, latest(v > 10) as l"
+    assert store.ask(parse(query), None).values == {"e": ["0"], "l": ["1"]}
+    assert store.ask(parse(f"filter g = 'none' | {query}"), None).values == {"e": [None], "l": [None]}
+
+
 def test_times_that_rows_share(store: EventStore) -> None:
     """Of rows of one time the earlier line is the earliest and the later one the latest."""
     answer = store.ask(parse("filter not ispresent(w) and g = 'a' | stats earliest(v) as e, latest(v) as l"), None)

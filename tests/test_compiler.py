@@ -479,6 +479,8 @@ def test_sql_does_not_depend_on_text(text: str, place: str) -> None:
     text = f"q{text}q".replace("`", "").replace("\n", " ").replace("\r", " ")
     if "{glob}" in place or "{regex}" in place or "{group}" in place:
         text = text.replace("*", "").replace("[", "").replace("]", "").replace("^", "")
+    if "json" in place:  # a dot in a path gives it more readings
+        text = text.replace(".", "")
     hostile, harmless = parse(filled(place, text)), parse(filled(place, "harmless"))
     context = Context(Window(0, 1), 0)
     assert compile_query(hostile, context).sql == compile_query(harmless, context).sql

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from eks_audit_nb.errors import QueryError
+from eks_audit_nb.insights import functions
 
 import oracle
 from oracle import RawEvent, answer
@@ -166,7 +167,7 @@ def test_natural_order() -> None:
     """An ascending sort gives the documented order: missing values, text by its runs, numbers."""
     texts = ["!:", "#", "*%04", "0#", "5A", "111A", "2345_", "@", "@_", "A", "A9876fghj", "a12345hfh"]
     ordered = [None, *texts, "0", "01", "1", "2", "3"]
-    events = [{"x": text} for text in reversed(ordered)]
+    events: list[dict[str, Any] | str] = [{"x": text} for text in reversed(ordered)]
     assert column("display x | sort x", *events) == ordered
     assert column("display x | sort x desc", *events) == ordered[::-1]
 
@@ -203,7 +204,7 @@ def test_order_without_a_sort() -> None:
 )
 def test_aggregates(aggregate: str, expected: str | None) -> None:
     """Aggregates pass over what they cannot take, and over nothing they are missing."""
-    events = [{"n": 5, "w": "a"}, {"n": "x", "w": "a"}, {"n": 1, "w": "c"}, {}]
+    events: list[dict[str, Any] | str] = [{"n": 5, "w": "a"}, {"n": "x", "w": "a"}, {"n": 1, "w": "c"}, {}]
     assert column(f"stats {aggregate}", *events) == [expected]
 
 
@@ -223,7 +224,7 @@ def test_early_limit_caps_the_final_rows() -> None:
 
 def test_dedup() -> None:
     """Dedup keeps the first row in the order of the sort, and every row that lacks a key."""
-    events = [{"k": "a", "n": 1}, {"k": "a", "n": 2}, {"n": 3}, {"n": 4}]
+    events: list[dict[str, Any] | str] = [{"k": "a", "n": 1}, {"k": "a", "n": 2}, {"n": 3}, {"n": 4}]
     assert column("fields n | sort n | dedup k", *events) == ["1", "3", "4"]
 
 
@@ -286,4 +287,4 @@ def test_every_function_is_answered() -> None:
     """The oracle knows every function of the language."""
     named = {*oracle.NUMBERS, *oracle.TEXTS, *oracle.OPEN_TEXTS, *oracle.OVER_NUMBERS}
     source = Path(oracle.__file__).read_text(encoding="utf-8")
-    assert [name for name in oracle.functions.names() if name not in named and f'"{name}"' not in source] == []
+    assert [name for name in functions.names() if name not in named and f'"{name}"' not in source] == []

@@ -51,7 +51,9 @@ def _by_time(name: str) -> Build:
     def build(given: Arguments) -> Value:
         value = given.values[0]
         present = f"{value.sql} IS NOT NULL AND {_timestamp(given)} IS NOT NULL"
-        return Value(f"{name}({value.sql}, {_age(given, value.sql)}) FILTER (WHERE {present})", value.kind)
+        kind = Kind.NUMBER if value.kind is Kind.BOOLEAN else value.kind  # of no rows it is missing
+        sql = f"CAST({value.sql} AS DOUBLE)" if value.kind is Kind.BOOLEAN else value.sql
+        return Value(f"{name}({sql}, {_age(given, value.sql)}) FILTER (WHERE {present})", kind)
 
     return build
 
