@@ -28,7 +28,7 @@ _MOST_READ_TWICE, _GZIP_FACTOR = 100_000_000, 12
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse exits with 2 on a wrong call; here 2 means findings."""
+    """argparse exits with 2 on a wrong call; here 2 is kept for findings."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)

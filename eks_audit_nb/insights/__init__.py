@@ -9,15 +9,15 @@ What AWS does not document, and what is taken here instead (one place each):
 | point | choice | where |
 |---|---|---|
 | `limit` or `sort` before a filter or stats | rows are capped at the end, with a warning | `order` |
-| escapes in quoted text | a backslash before a quote or a backslash; others stay | `parser` |
+| escapes in quoted text | a backslash before a quote or a backslash; others stay | `builder` |
 | a `not` comparison on a missing field | true, as `!=` is known to be | `engine.expressions` |
-| default direction of `sort` | ascending | `parser` |
+| default direction of `sort` | ascending | `builder` |
 | missing values in a sort | first when ascending, last when descending | `engine.chain` |
 | ties, and rows without any sort | newest `@timestamp` first, then the later line first | `engine.chain` |
 | which texts are numbers | digits with a sign, fraction, exponent, in a double's range | `engine.macros` |
 | objects and arrays as a field | not a value, as only leaves are discovered | `engine.macros` |
 | several readings of a dotted name | the most nested one that has a value | `engine.fields` |
-| `min` and `max` | over the values that are numbers; over text where none is | `engine.expressions` |
+| `min` and `max` | over the values that are numbers; over text where none is | `engine.aggregates` |
 | JSON's true and false | 1 and 0, as users observe; the bare words in a comparison too | `engine.macros` |
 | times before the year 1 or after 9999 | missing | `engine.macros` |
 | rows of `stats` without a sort, and ties there | by the columns from left to right, ascending | `engine.chain` |
