@@ -44,6 +44,20 @@ COLUMNS = {
     "raw": "string",  # the event's text
 }
 
+# The fields of an event as a query names them; `.0` stands for every item of a list, `.*` for keys that anyone chooses.
+# Source: k8s.io/apiserver audit/v1 types.
+FIELDS = (
+    *("kind", "apiVersion", "level", "auditID", "stage", "requestURI", "verb", "userAgent", "sourceIPs.0"),
+    *("user.username", "user.uid", "user.groups.0", "user.extra.*"),
+    *("impersonatedUser.username", "impersonatedUser.uid", "impersonatedUser.groups.0", "impersonatedUser.extra.*"),
+    *("authenticationMetadata.impersonationConstraint",),
+    *("objectRef.resource", "objectRef.namespace", "objectRef.name", "objectRef.uid", "objectRef.apiGroup"),
+    *("objectRef.apiVersion", "objectRef.resourceVersion", "objectRef.subresource"),
+    *("responseStatus.code", "responseStatus.status", "responseStatus.message", "responseStatus.reason"),
+    *("responseStatus.kind", "responseStatus.apiVersion", "responseStatus.metadata.*", "responseStatus.details.*"),
+    *("requestObject.*", "responseObject.*", "requestReceivedTimestamp", "stageTimestamp", "annotations.*"),
+)
+
 _STAGES = {"RequestReceived": 0, "ResponseStarted": 1, "ResponseComplete": 2, "Panic": 3}
 
 # Deeper than any object of Kubernetes. A refused patch is recorded as it came, so bodies can be made to break readers.

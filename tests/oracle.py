@@ -253,7 +253,7 @@ def number_in(text: str) -> float | None:
 
 def number_text(value: float) -> str:
     """A number as the service prints it."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    return str(int(value)) if value == int(value) and abs(value) < 9e18 else repr(value)
 
 
 def as_text(kind: Kind, value: Any) -> str | None:
@@ -1225,7 +1225,8 @@ class Run:
                 return _negatable(self.member(node, scope), is_negated)
             case tree.InQuery(operand=operand, is_negated=is_negated):
                 subject, found = self.compile(operand, scope), self.subquery(node)
-                return _negatable(lambda row: subject.text(row) in found, is_negated)
+                numbers = {value for text in found if (value := number_in(text)) is not None}
+                return _negatable(lambda row: subject.text(row) in found or subject.number(row) in numbers, is_negated)
         raise self.refuse(node, "no condition")
 
     def compared(self, node: tree.Compared, scope: Scope) -> Value:

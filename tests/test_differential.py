@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from contextlib import closing
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from eks_audit_nb.engine.store import Event, EventStore
-from eks_audit_nb.errors import QueryError
-from eks_audit_nb.events import parse_event
-from eks_audit_nb.insights import functions, parse
+from eks_audit_nb.engine.store import EventStore
+from eks_audit_nb.insights import functions
 
-from oracle import LOG, Answered, RawEvent, answer
+from agreement import assert_agree, stored
+from oracle import RawEvent
 
 QUERIES = 3  # asked of one log
 QUICK, PARTS, DEEP = 100, 10, 334  # logs; those of a deep run in so many parts
@@ -602,54 +599,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def store_of(events: list[RawEvent], tables: dict[str, Path]) -> EventStore:
     """The engine with the events."""
-    return EventStore(
-        (
-            Event(line, ms, ms, text, text if parse_event(text) else None, stream, LOG, f"{LOG}:{line}", "")
-            for line, (ms, stream, text) in enumerate(events)
-        ),
-        tables,
-    )
-
-
-def engine_says(text: str, store: EventStore) -> Answered | QueryError:
-    """The engine's rows, or its refusal."""
-    try:
-        found = store.ask(parse(text), None)
-    except QueryError as error:
-        return error
-    names = tuple(column.name for column in found.columns)
-    return Answered(names, list(zip(*(found.values[name] for name in names), strict=True)))
-
-
-def oracle_says(text: str, events: list[RawEvent], tables: dict[str, Path]) -> Answered | QueryError:
-    """The oracle's rows, or its refusal."""
-    try:
-        return answer(text, events, tables)
-    except QueryError as error:
-        return error
-
-
-def is_same(one: str | None, other: str | None) -> bool:
-    """Whether two cells say the same: numbers may differ in their last digits."""
-    if one == other or one is None or other is None:
-        return one == other
-    try:
-        return math.isclose(float(one), float(other), rel_tol=1e-9, abs_tol=1e-12)
-    except ValueError:
-        return False
-
-
-def assert_agree(text: str, events: list[RawEvent], store: EventStore, tables: dict[str, Path]) -> None:
-    """Both answer with the same rows in the same order, or both refuse."""
-    engine, oracle = engine_says(text, store), oracle_says(text, events, tables)
-    if isinstance(engine, QueryError) or isinstance(oracle, QueryError):
-        assert isinstance(engine, QueryError), f"{text}\n{events}\nonly the oracle refuses: {oracle}"
-        assert isinstance(oracle, QueryError), f"{text}\n{events}\nonly the engine refuses: {engine}"
-        return
-    assert engine.columns == oracle.columns
-    rows = zip_longest(engine.rows, oracle.rows, fillvalue=())
-    different = [(one, other) for one, other in rows if len(one) != len(other) or not all(map(is_same, one, other))]
-    assert not different, f"{text}\n{events}\nengine and oracle: {different[0]}"
+    return EventStore(stored(events), tables)
 
 
 LOGS = given(EVENTS, st.lists(queries(), min_size=QUERIES, max_size=QUERIES))

@@ -142,8 +142,12 @@ def _in(node: tree.In, scope: Scope) -> Value:
 def _in_query(node: tree.InQuery, scope: Scope) -> Value:
     operand = compile_expression(node.operand, scope)
     found = scope.subquery(node.query)
-    as_text = f"coalesce({text(operand)} IN (SELECT o0 FROM ({found}) WHERE o0 IS NOT NULL), false)"
-    return Value(f"(NOT {as_text})" if node.is_negated else as_text, Kind.BOOLEAN)
+    as_text = f"coalesce({text(operand)} IN (SELECT o0 FROM {found} WHERE o0 IS NOT NULL), false)"
+    as_number = (
+        f"coalesce({number(operand)} IN (SELECT number_of(o0) FROM {found} WHERE number_of(o0) IS NOT NULL), false)"
+    )
+    sql = f"({as_text} OR {as_number})"
+    return Value(f"(NOT {sql})" if node.is_negated else sql, Kind.BOOLEAN)
 
 
 def is_number(value: str) -> bool:

@@ -40,7 +40,7 @@ MACROS = (
         WHEN TRY(json_type(v)) = 'ARRAY' THEN json_extract_string(v, '$[*]') END)[1]""",
     # Whole numbers print without a fraction.
     """CREATE MACRO number_text(x) AS list_transform([x], lambda v: CASE
-        WHEN v = trunc(v) AND abs(v) < 1e15 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END)[1]""",
+        WHEN v = trunc(v) AND abs(v) < 9e18 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END)[1]""",
     # A place in a text, counted from 0.
     """CREATE MACRO position_of(x) AS list_transform([x], lambda v: CASE
         WHEN v IS NOT NULL THEN CAST(least(greatest(trunc(v), 0), 1e9) AS BIGINT) END)[1]""",

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from eks_audit_nb.engine.chain import LookupTable
+from eks_audit_nb.engine.lookups import LookupTable
 from eks_audit_nb.errors import SourceError
 
 # The largest table that the service takes. Source: CloudWatch Logs User Guide, "lookup".

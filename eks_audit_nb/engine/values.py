@@ -52,7 +52,7 @@ class Scope(Protocol):
         """What tells rows of one time apart, the earlier first."""
 
     def subquery(self, query: tree.Query) -> str:
-        """The SQL of a query in parentheses, whose only column is `o0`."""
+        """The relation of a query in parentheses, whose only column is `o0`."""
 
     def moment(self, name: str) -> int:
         """The query's own times, milliseconds: `now`, `start` and `end` of its window."""

@@ -29,6 +29,10 @@ What AWS does not document, and what is taken here instead (one place each):
 | `OUTPUTNEW` over a name not visible behind `stats` | the value of the table is taken | `engine.chain` |
 | what `estimate` counts | the bytes of all events of the window, whatever a filter keeps | `engine.chain` |
 | the offset of `stats` | is added to the times in its `by` | `engine.chain` |
+| the values of a query in parentheses | compare as those of a list, as numbers where both are | `engine.expressions` |
+| a parameter of a saved query | stands as a literal: text quoted, a number as it is | `parameters` |
+| a map or a list in `sort`, `dedup` and the groups of `stats` | a warning; refused when strict | `engine.chain` |
+| whole numbers | print without a fraction below 9e18 | `engine.macros` |
 | a key that stands twice in logfmt | the last one | `engine.python_functions` |
 """
 

@@ -76,6 +76,7 @@ def _hint(text: str, start: int, found: str, expected: Any) -> str:
         "`": "Close the name with a second backtick.",
         "{": "Give the parameter a value: {{name}} is a placeholder of a saved query.",
         "[": "Write `in [...]` for a list of values.",
+        "$": 'A saved query stands alone between pipes, as in $Name(parameter="value").',
         ";": "Separate commands with `|`.",
         "*": "A name has no asterisks around it; only count(*) has one.",
         "~": "A regular expression is searched for with =~ or like.",

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 from eks_audit_nb.errors import ParameterError, QueryError
+from eks_audit_nb.insights.invocations import expand
 from eks_audit_nb.insights.parameters import Period, fill, refuse_unknown
 
 # Commands that are a whole query by themselves, and no query's name.
@@ -72,23 +73,28 @@ def load(name: str) -> ShippedQuery:
 
 
 def prepare(query: str, parameters: Mapping[str, object]) -> Prepared:
-    """A name or a text, with its placeholders filled in.
+    """A name or a text, with its placeholders filled in and its `$Name(...)` written out.
 
     Values become literals of the language: text is quoted, a number stands as it is, a list becomes ["a", "b"].
 
     Raises:
-        QueryError: A single word that is no shipped query's name.
+        QueryError: A single word, or a `$Name(...)`, that is no shipped query's name.
         ParameterError: A parameter that the query does not have, or one that it needs and was not given.
     """
     if not re.fullmatch(r"\s*[\w-]+\s*", query) or query.strip().lower() in _COMMANDS_ALONE:
-        return Prepared(fill(query, parameters, f"the query {query.strip()[:40]!r}"), "")
+        filled = fill(query, parameters, f"the query {query.strip()[:40]!r}")
+        return Prepared(expand(filled, lambda name, given: _filled(load(name), given)), "")
     shipped = load(query.strip())
+    return Prepared(_filled(shipped, parameters), shipped.name)
+
+
+def _filled(shipped: ShippedQuery, parameters: Mapping[str, object]) -> str:
     values = {parameter.name: parameter.default for parameter in shipped.parameters}
     kinds = {parameter.name: parameter.type for parameter in shipped.parameters}
     refuse_unknown(parameters, values, f"the query {shipped.name}")
     for name, value in parameters.items():
         values[name] = _coerced(name, value, kinds[name])
-    return Prepared(fill(shipped.text, values, f"the query {shipped.name}"), shipped.name)
+    return fill(shipped.text, values, f"the query {shipped.name}")
 
 
 def _coerced(name: str, value: object, kind: str) -> object:

@@ -15,8 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from eks_audit_nb import frames
 from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
+from eks_audit_nb.events import FIELDS
 from eks_audit_nb.insights import order, parse, schema, tree
 from eks_audit_nb.insights.advice import advice
+from eks_audit_nb.insights.spelling import misspelt
 from eks_audit_nb.queries import prepare
 from eks_audit_nb.sources.base import CLOUDWATCH, Result, Statistics, limit_note
 from eks_audit_nb.window import Window, parse_window
@@ -178,7 +180,7 @@ def _parsed(text: str) -> tree.Query | None:
 
 
 def _warnings(query: tree.Query | None) -> tuple[str, ...]:
-    return (*order.effective(query).warnings, *advice(query)) if query else ()
+    return (*order.effective(query).warnings, *advice(query), *misspelt(query, FIELDS)) if query else ()
 
 
 def _limit_in(query: tree.Query | None) -> int | None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from eks_audit_nb import frames
 from eks_audit_nb.engine.store import Answer, EventStore
+from eks_audit_nb.events import FIELDS
 from eks_audit_nb.insights import order, parse
 from eks_audit_nb.insights.advice import advice
 from eks_audit_nb.insights.parser import MAX_QUERY_LENGTH
+from eks_audit_nb.insights.spelling import misspelt
 from eks_audit_nb.queries import prepare
 from eks_audit_nb.sources.base import SAMPLE, Result, Statistics, limit_note
 from eks_audit_nb.sources.lines import Tally, find_files, read_events
@@ -67,6 +69,7 @@ class FileSource:
             notes=(
                 *self._notes(window),
                 *advice(tree),
+                *misspelt(tree, FIELDS),
                 *answer.warnings,
                 *typed.notes,
                 *limit_note(order.effective(tree).limit, answer.rows),
@@ -108,4 +111,4 @@ class FileSource:
             f"The compressed data of {name} is cut or damaged; what follows is missing."
             for name in self.tally.broken_files
         ]
-        return tuple(reasons)
+        return (*reasons, *self.tally.doubts)

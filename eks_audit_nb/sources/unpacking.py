@@ -1,0 +1,93 @@
+"""The lines of a file: unpacked where they are compressed, and as far as they can be had where the data is damaged."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = b"\r\n \t"
+# gzip, JSON, base64 of gzip, a time, or the header of a CSV from Logs Insights.
+_LOG = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\x1f\x8b|[{\[]|H4sI|\d{4}-\d\d-\d\dT|[^\n]*@(?:timestamp|message)\b)")
+# Firehose packs what the subscription has packed already; a file that unpacks to itself is not followed for ever.
+_LEVELS = 3
+_CHUNK = 8192
+
+
+def begins_like_a_log(path: Path) -> bool:
+    """Whether a file's first bytes are those of a log, in any of its forms."""
+    try:
+        with path.open("rb") as stream:
+            return bool(_LOG.match(stream.read(_CHUNK)))
+    except OSError:
+        return True  # so that it is read, and the error names it
+
+
+def unpacked_lines(path: Path, on_damage: Callable[[], object]) -> Iterator[str]:
+    """The lines of a file that are not blank, without what is blank at their ends.
+
+    Args:
+        path: The file, plain or compressed, under any name.
+        on_damage: Called where compressed data is cut or damaged; what follows is missing then.
+
+    Raises:
+        OSError: The file cannot be opened or read.
+    """
+    with path.open("rb") as raw:
+        stream = raw
+        for _ in range(_LEVELS):
+            if stream.peek(2)[:2] != _GZIP_MAGIC:
+                break
+            unpacked = cast("io.BufferedReader", gzip.GzipFile(fileobj=stream))
+            stream = io.BufferedReader(_Pieces(_chunks(unpacked, on_damage)))
+        for number, line in enumerate(_split(_chunks(stream, on_damage))):
+            text = (line.removeprefix(_BOM) if number == 0 else line).rstrip(_BLANKS)
+            if text:
+                yield text.decode("utf-8", "replace")
+
+
+def _chunks(stream: io.BufferedReader, on_damage: Callable[[], object]) -> Iterator[bytes]:
+    """The bytes of a file as they can be had: what was unpacked before a damaged place is not lost."""
+    while True:
+        try:
+            chunk = stream.read1(_CHUNK)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            on_damage()  # the result will say so
+            return
+        if not chunk:
+            return
+        yield chunk
+
+
+def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    pieces: list[bytes] = []
+    for chunk in chunks:
+        head, *lines = chunk.split(b"\n")
+        pieces.append(head)
+        for line in lines:
+            yield b"".join(pieces)
+            pieces = [line]
+    yield b"".join(pieces)
+
+
+class _Pieces(io.RawIOBase):
+    """A file of the bytes that an iterator gives."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._rest or next(self._pieces, b"")
+        size = min(len(piece), len(buffer))
+        buffer[:size], self._rest = piece[:size], piece[size:]
+        return size
