@@ -6,21 +6,16 @@ The texts are as long as the service allows, and as hostile as their length perm
 from __future__ import annotations
 
 import platform
+import runpy
 import statistics
 import time
+from pathlib import Path
 
 from eks_audit_nb.insights import parse
 from eks_audit_nb.insights.parser import MAX_QUERY_LENGTH
 
 RUNS = 9
-TEXTS = {
-    "or chain, terms of 4 characters": "filter " + " or ".join(f"{chr(97 + i % 26)}={i % 10}" for i in range(1400)),
-    "and chain over dotted names": "filter " + " and ".join("user.extra.sessionName.0 = 'x'" for _ in range(280)),
-    "list of texts": "filter verb in [" + ", ".join(f'"{i:04}"' for i in range(1240)) + "]",
-    "one filter a command": " | ".join("filter a = 1" for _ in range(660)),
-    "arithmetic in parentheses": "fields " + ", ".join("((a+1)*(b-2))/3 as c" for _ in range(430)),
-    "one long text": 'filter @message like "' + "x" * 9970 + '"',
-}
+TEXTS: dict[str, str] = runpy.run_path(str(Path(__file__).parents[1] / "tests" / "long_texts.py"))["TEXTS"]
 
 
 def main() -> None:

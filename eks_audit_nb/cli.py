@@ -17,14 +17,12 @@ from eks_audit_nb.terminal import cleaned
 
 DONE, ERROR, INCOMPLETE = 0, 1, 3
 
-_SOURCE_HELP = '"sample", a file, a folder, a glob in quotes, or cloudwatch:CLUSTER'
+_SOURCE_HELP = '"sample", a file, a folder, a glob in quotes, a case, or cloudwatch:CLUSTER'
 _TIME_HELP = "-24h, 2026-11-24, 2026-11-24T22:30:00Z or now; always UTC"
 # What is said once, in its own place, and not as a parameter too.
 _OWN_PLACES = {"source": "SOURCE", "start": "--start", "end": "--end"}
 # Stands in front of a value that begins with a dash while argparse looks; no argument of a process can hold it.
 _SHIELD = "\0"
-# Reading more than this twice would take longer than five kernels that fail; a gzipped log is about 12 times as long.
-_MOST_READ_TWICE, _GZIP_FACTOR = 100_000_000, 12
 
 
 class _Parser(argparse.ArgumentParser):
@@ -121,6 +119,15 @@ def build_parser() -> argparse.ArgumentParser:
     notebooks.add_argument("name", metavar="NAME", nargs="?")
     notebooks.set_defaults(command=_notebooks)
 
+    collect = commands.add_parser("collect", help="make one lasting case of log files, to be asked and kept")
+    collect.add_argument("source", metavar="SOURCE", help="a file, a folder, or a glob in quotes")
+    collect.add_argument("--out", metavar="CASE", required=True, help="folder for the case")
+    collect.set_defaults(command=_collect)
+
+    verify = commands.add_parser("verify", help="check that a case is what was collected")
+    verify.add_argument("case", metavar="CASE")
+    verify.set_defaults(command=_verify)
+
     lab = commands.add_parser("lab", help="open JupyterLab on a working copy of the notebooks")
     lab.add_argument("source", metavar="SOURCE", nargs="?", help=_SOURCE_HELP)
     lab.add_argument("--dir", metavar="DIR", default="eks-audit-notebooks", help="where the copy is kept")
@@ -195,7 +202,7 @@ def _query(given: argparse.Namespace) -> int:
         if name in parameters:
             raise ParameterError(f"A placeholder of a query cannot be called {name!r}. Give it another name there.")
     tables = dict(given.table)
-    source = connect(given.source, tables=tables, field_cap=given.field_cap, is_strict=given.strict)
+    source = connect(given.source, tables=tables, field_cap=given.field_cap, is_strict=given.strict, is_asked_once=True)
     try:
         result = source.run(text, given.start, given.end, **parameters)
     finally:
@@ -238,6 +245,37 @@ def _notebooks(given: argparse.Namespace) -> int:
     return DONE
 
 
+def _collect(given: argparse.Namespace) -> int:
+    from eks_audit_nb.case.collecting import collect_files
+    from eks_audit_nb.case.manifest import described
+    from eks_audit_nb.sources.base import CLOUDWATCH
+
+    if given.source.startswith(CLOUDWATCH):
+        raise SourceError("collect takes log files so far. Ask a cluster with query or report.")
+    out = _folder("--out", given.out)
+    manifest = collect_files(given.source, out)
+    for name, value in described(manifest).items():
+        print(f"{name + ':':12} {cleaned(value)}", file=sys.stderr)
+    print(out.absolute())
+    return INCOMPLETE if manifest.broken_files or manifest.doubts else DONE
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from eks_audit_nb.case.manifest import described
+    from eks_audit_nb.case.verifying import verify
+
+    found = verify(Path(given.case))
+    facts = {**described(found.manifest), "Manifest": f"SHA-256 {found.manifest_sha256}"}
+    for name, value in facts.items():
+        print(f"{name + ':':12} {cleaned(value)}")
+    for change in found.changes:
+        print(cleaned(f"Input:       {change}"))
+    for problem in found.problems:
+        _complain(problem)
+    print("The case is not what was collected." if found.problems else "The case is whole, as it was collected.")
+    return ERROR if found.problems else DONE
+
+
 def _lab(given: argparse.Namespace) -> int:
     from eks_audit_nb.reporting.workspace import make_workspace
     from eks_audit_nb.sources.by_name import check_source
@@ -273,19 +311,14 @@ def _folder(option: str, text: str) -> Path:
 
 
 def _try_source(source: str) -> None:
-    """Open a source and let it go: one that cannot be read is one error here, and not one of every notebook."""
+    """Open a source and let it go: one that cannot be read is one error here, and not one of every notebook.
+
+    Files are made a case on the way, which the notebooks then find.
+    """
     from eks_audit_nb.sources import connect
-    from eks_audit_nb.sources.base import CLOUDWATCH, SAMPLE
     from eks_audit_nb.sources.by_name import check_source
-    from eks_audit_nb.sources.lines import find_files
 
     check_source(source)
-    if source == SAMPLE:
-        return
-    if not source.startswith(CLOUDWATCH):
-        sizes = (path.stat().st_size * (_GZIP_FACTOR if path.suffix == ".gz" else 1) for path in find_files(source))
-        if sum(sizes) >= _MOST_READ_TWICE:
-            return
     connect(source).close()
 
 

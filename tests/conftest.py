@@ -20,6 +20,14 @@ settings.load_profile("seeded")
 DATA = Path(__file__).parent / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def case_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the cases of these tests are kept, in every process that they start."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["EKS_AUDIT_CACHE"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def sample() -> Iterator[FileSource]:
     """The log that ships with the package, opened once."""

@@ -88,8 +88,8 @@ class FakeCloudWatch:
             "statuses": list(self.behaviour.statuses),
             "statistics": {
                 "recordsMatched": float(answer.rows),
-                "recordsScanned": float(answer.events_scanned),
-                "bytesScanned": float(answer.bytes_scanned),
+                "recordsScanned": float(answer.scanned.events),
+                "bytesScanned": float(answer.scanned.bytes),
                 "estimatedRecordsSkipped": float(self.behaviour.skipped),
                 "resultCount": float(len(rows[:cap])),
             },

@@ -1236,10 +1236,19 @@ class Run:
         words = [s for s in (node.left, node.right) if isinstance(s, tree.String) and number_in(s.value) is None]
         texts_only = bool(words) or (Kind.TIME in kinds and not {Kind.TEXT, Kind.MIXED}.isdisjoint(kinds))
         numbers_only = {Kind.TEXT, Kind.MIXED}.isdisjoint(kinds)
+        sides = ((node.left, right), (node.right, left)) if node.operator in ("=", "!=") else ()
+        # The bare words equal the texts of the same letters too.
+        truths = [
+            (word.name, other)
+            for word, other in sides
+            if isinstance(word, tree.Field) and word.name in ("true", "false") and other.kind in (Kind.TEXT, Kind.MIXED)
+        ]
 
         def of(row: Any) -> bool:
             if isinstance(left.of(row), Structure) or isinstance(right.of(row), Structure):
                 return node.operator == "!="  # a map or a list compares with nothing, not even as different
+            if any(other.text(row) == word for word, other in truths):
+                return True
             one, two = left.number(row), right.number(row)
             if not texts_only and None not in (one, two):
                 return _compare(node.operator, one, two)
@@ -1294,6 +1303,8 @@ class Run:
             compute, kind = NUMBERS[name]
             return Value(kind, lambda row: compute(*(value.number(row) for value in values)))
         if name in OPEN_TEXTS:
+            if name.endswith("InSubnet"):
+                self.check_block(node.arguments[1])
             compute, kind = OPEN_TEXTS[name]
             return Value(kind, lambda row: compute(*(value.text(row) for value in values)))
         if name in TEXTS:
@@ -1331,6 +1342,8 @@ class Run:
                 return Value(Kind.NUMBER, lambda row: parse_date(first.text(row), pattern, zone))
             case "formatDate":
                 pattern, zone = self.constant(node, 1), self.zone(node)
+                if "%" not in pattern:
+                    raise self.refuse(node, "no letter of a date")
                 return Value(Kind.TEXT, lambda row: format_date(first.instant(row), pattern, zone))
             case "ispresent":
                 return Value(Kind.BOOLEAN, lambda row: first.printed(row) is not None)
@@ -1373,6 +1386,13 @@ class Run:
         if not isinstance(argument, tree.String):
             raise self.refuse(argument, "no quoted text")
         return argument.value
+
+    def check_block(self, node: tree.Node) -> None:
+        """Refuse a constant that is no block of addresses."""
+        try:
+            ipaddress.ip_network(node.value if isinstance(node, tree.String) else "::/0", strict=False)
+        except ValueError:
+            raise self.refuse(node, "no block") from None
 
     def zone(self, node: tree.Call) -> str | None:
         """The name of a time zone."""

@@ -17,9 +17,10 @@ import pytest
 from eks_audit_nb.engine.store import EventStore
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import columns, parse
+from eks_audit_nb.reading.finding import find_files
+from eks_audit_nb.reading.lines import Tally, log_stream_name, read_events
 from eks_audit_nb.sources.base import Result
 from eks_audit_nb.sources.files import FileSource
-from eks_audit_nb.sources.lines import Tally, find_files, log_stream_name, read_events
 
 from agreement import assert_agree, stored
 from conftest import DATA, audit_event

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from eks_audit_nb.engine.aggregates import AGGREGATES
 from eks_audit_nb.engine.calls import FUNCTIONS, milliseconds
 from eks_audit_nb.engine.chain import Chain, Context
 from eks_audit_nb.engine.expressions import compile_expression
+from eks_audit_nb.engine.store import EventStore
 from eks_audit_nb.engine.values import Kind
+from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import functions, parse, tree
 from eks_audit_nb.insights.functions import Returns
 from eks_audit_nb.window import Window
@@ -84,3 +88,29 @@ def test_lengths_of_periods(number: int, unit: str, expected: int) -> None:
 def test_months_have_no_length(unit: str) -> None:
     """Months, quarters and years are not all alike."""
     assert milliseconds(tree.Period(tree.Span(0, 0), 1, unit)) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "place", "words"),
+    [
+        ('fields formatDate(@timestamp, "yyyy-MM-dd")', '"yyyy-MM-dd"', 'as in "%Y-%m-%d"'),
+        ('fields formatDate(@timestamp, "date")', '"date"', 'as in "%Y-%m-%d %H:%M:%S"'),
+        ('filter isIpInSubnet(ip, "10.0.0/8")', '"10.0.0/8"', 'As in "10.0.0.0/8"'),
+        ('filter isIpv4InSubnet(ip, "10.0.0.0/33")', '"10.0.0.0/33"', 'As in "10.0.0.0/8"'),
+        ("stats count(*) as n by bin(5m) | stats max(n) by bin(1h)", "1h", "datefloor(@t, 1h)"),
+        ("stats count(*) as n by verb | stats max(n) by bin(1h)", "1h", "max(@timestamp) as @t"),
+    ],
+)
+def test_constants_that_mean_nothing(query: str, place: str, words: str) -> None:
+    """A pattern without letters of a date, a block that is none and a time that is gone are refused with an example."""
+    with closing(EventStore([])) as store, pytest.raises(QueryError) as caught:
+        store.ask(parse(query), None)
+    assert query[caught.value.start : caught.value.end] == place
+    assert words in caught.value.hint
+
+
+def test_the_time_that_is_carried_along_is_binned() -> None:
+    """What the hint for bin() behind stats says to write is answered."""
+    query = "stats count(*) as n, max(@timestamp) as @t by verb | stats max(n) by datefloor(@t, 1h)"
+    with closing(EventStore([])) as store:
+        assert store.ask(parse(query), None).rows == 0

@@ -19,10 +19,10 @@ from botocore.loaders import Loader
 from eks_audit_nb.engine.store import Event, EventStore
 from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
 from eks_audit_nb.queries import list_queries
+from eks_audit_nb.reading.lines import Tally, read_events
 from eks_audit_nb.sources import cloudwatch
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.files import FileSource
-from eks_audit_nb.sources.lines import Tally, read_events
 
 from conftest import audit_event
 from fake_cloudwatch import Behaviour, FakeCloudWatch, point_boto3_at, serve

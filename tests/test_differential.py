@@ -249,6 +249,7 @@ _PERIODS = ["1s", "5m", "50 m", "1h", "300s", "1d", "2w", "1mo", "1q", "1y", "10
 _JAVA = ['"yyyy-MM-dd"', "\"yyyy-MM-dd'T'HH:mm:ss'Z'\"", '"yyyy-MM-dd HH:mm:ss"', "\"yyyy-MM-dd'T'HH:mm:ssXXX\""]
 _STRFTIME = ['"%Y-%m-%d"', '"%H:%M:%S"', '"%j %a %b %y %I %p %%"', '"day %d"']
 _ZONES = ['"UTC"', '"Europe/Berlin"', '"America/New_York"']
+_BLOCKS = ['"10.0.0.0/8"', '"8.8.8.8"', '"2001:db8::/32"', '"::/0"', '"192.168.7.0/24"', '"10.0.0.1/9"']
 _CONDITIONS = {"if": (0,), "case": (0, 2)}
 _OF_NUMBERS = {
     *("abs", "ceil", "floor", "greatest", "least", "log", "round", "sqrt", "haversine", "toNumber", "toInt", "toLong"),
@@ -345,7 +346,7 @@ class Maker:
                 member = self.several(lambda: self.text() if self.chance(2) else self.number(), 3)
                 return f"{subject} {self.one(['in', 'not in'])} [{member}]"
             case 6:
-                return subject
+                return subject if subject[0] not in '"-.0123456789' else f"isNumeric({subject})"
             case 7:
                 return f"not ({self.condition(depth - 1)})"
             case 8 if not self.is_inner and self.chance(2):
@@ -397,8 +398,10 @@ class Maker:
         count = self.draw(st.integers(function.least, most))
         given = []
         for index in range(count):
-            if index in _CONDITIONS.get(name, ()) and depth > 1:
-                given.append(self.condition(depth - 1))
+            if index in _CONDITIONS.get(name, ()):
+                given.append(self.condition(max(0, depth - 1)))
+            elif index == 1 and name.endswith("InSubnet") and self.chance(2):
+                given.append(self.one(_BLOCKS))
             elif name in _OF_NUMBERS:
                 given.append(self.numeric(min(depth, 1) if depth else 0))
             else:
@@ -525,13 +528,15 @@ class Maker:
     def stats(self) -> str:
         """Aggregates and groups; only they are visible behind it."""
         named: list[str] = []
+        made: list[str] = []  # of columns without a name
 
         def selection(make: Callable[[], str]) -> str:
             expression = make()
-            if not named or not self.chance(4):
-                alias = self.one(["g1", "g2", "g3", "g4", "`g 5`"])
+            if not named or expression in made or not self.chance(4):
+                alias = self.one([each for each in ("g1", "g2", "g3", "g4", "`g 5`") if each not in named])
                 named.append(alias)
                 return f"{expression} as {alias}"
+            made.append(expression)
             if "(" not in expression:
                 named.append(expression)
             return expression
@@ -643,7 +648,7 @@ def test_engine_and_oracle_give_the_same_rows_many_times(
 _SMALL: list[RawEvent] = [
     (5, "s", '{"verb":"get","user":{"username":"alice"},"n":1,"@at":[1,2],"t":"a b=1 xa=","line":"abcdefghijklm"}'),
     (5, "s", '{"verb":"list","n":"01","t":"é"}'),
-    (9, "s", '{"verb":"get","n":1000000.25,"js":"{\\"a\\":{\\"b\\":1}}"}'),
+    (9, "s", '{"verb":"get","n":1000000.25,"js":"{\\"a\\":{\\"b\\":1}}","flag":true,"word":"true"}'),
 ]
 
 
@@ -669,6 +674,12 @@ _SMALL: list[RawEvent] = [
         "display datefloor(fromMillis(0 - 62000000000000), 100y) as x",
         'fields jsonParse(js) as m | display coalesce(m.a, "x") as c',
         "filter verb in (fields verb | filter n in (fields n))",
+        "fields split(verb, missing) as x | sort x",
+        "fields flag = true, flag != true, word = true, true = word, word = false, word < true, word != false",
+        "fields @timestamp = true, strlen(verb) = true, (verb = 'get') = true",
+        "fields isIpInSubnet(verb, 'get')",
+        "fields isIpInSubnet(verb, t)",
+        "fields formatDate(@timestamp, 'day')",
     ],
 )
 def test_what_once_differed(tables: dict[str, Path], text: str) -> None:

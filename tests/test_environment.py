@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import yaml
 from rattler import MatchSpec
 
 ROOT = Path(__file__).parent.parent
 # Where conda-forge has a package under another name than PyPI.
-CONDA_NAMES = {"duckdb": "python-duckdb", "matplotlib": "matplotlib-base", "nbconvert": "nbconvert-core"}
+CONDA_NAMES = {
+    "duckdb": "python-duckdb",
+    "matplotlib": "matplotlib-base",
+    "nbconvert": "nbconvert-core",
+    "isal": "python-isal",
+}
+# Not on conda-forge for sure: by pip, whatever comes first.
+BY_PIP = {"ahocorasick-rs"}
 
 
 def project() -> dict[str, str]:
@@ -24,7 +32,7 @@ def project() -> dict[str, str]:
     return found
 
 
-def environment() -> list[object]:
+def environment() -> list[Any]:
     return list(yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"])
 
 
@@ -41,9 +49,12 @@ def test_same_dependencies() -> None:
     """The same packages with the same ranges, and the project itself by pip."""
     specs = [MatchSpec(entry) for entry in environment() if isinstance(entry, str)]
     conda = {spec.name.normalized: spec.version or "" for spec in specs if spec.name.normalized != "pip"}
+    *by_pip, itself = environment()[-1]["pip"]
+    conda |= {spec.name.normalized: spec.version for spec in map(MatchSpec, by_pip)}
     wanted = {name: MatchSpec(f"x {versions}").version for name, versions in project().items()}
     assert conda == wanted
-    assert environment()[-1] == {"pip": ["--editable ."]}
+    assert itself == "--editable ."
+    assert {str(spec.name.normalized) for spec in map(MatchSpec, by_pip)} == BY_PIP
 
 
 def test_installed_versions() -> None:

@@ -81,7 +81,7 @@ def test_a_whole_log_is_complete(make_log: MakeLog) -> None:
 def test_unreadable_lines_are_a_reason_for_doubt(make_log: MakeLog) -> None:
     """Lines that are no JSON are kept, seen by @message, and make the result incomplete with their number."""
     source = FileSource(str(make_log(audit_event(), "{broken", "not JSON")))
-    assert source.tally.unreadable == 2
+    assert source.manifest.conditions == {"": 1, "unreadable": 2}
     result = source.run("fields @message | filter not ispresent(verb)")
     assert sorted(result.frame["@message"]) == ["not JSON", "{broken"]
     assert not result.complete
@@ -122,6 +122,16 @@ def test_a_broken_file_is_a_reason_for_doubt(tmp_path: Path) -> None:
         result = source.run("fields auditID", start, end)
         assert len(result) > 1
         assert f"The compressed data of {path} is cut or damaged; what follows is missing." in result.reasons
+
+
+def test_the_doubts_of_an_envelope_are_reasons(tmp_path: Path) -> None:
+    """Where a reply of the service says itself that it is not whole, every result is incomplete and says so."""
+    path = tmp_path / "reply.json"
+    event = {"timestamp": 1_795_514_400_000, "message": json.dumps(audit_event()), "ingestionTime": 1_795_514_400_000}
+    path.write_text(json.dumps({"events": [event], "nextToken": "more"}))
+    result = FileSource(str(path)).run("fields auditID")
+    assert len(result) == 1
+    assert result.reasons == (f"{path} ends with a token: there may be more pages, which are missing.",)
 
 
 def test_a_reached_limit_is_a_note(three_hours: FileSource) -> None:

@@ -255,3 +255,24 @@ def test_bound_values_decide(sample: FileSource) -> None:
     some = sample.run("refused_requests", username="anonymous")
     assert 0 < len(some) < len(sample.run("refused_requests"))
     assert len(sample.run("refused_requests", username='" or verb like "')) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("secret_activity | limit 2", "$secret_activity() | limit 2"),
+        ("secret_activity()", "$secret_activity()"),
+        ('refused_requests(username="a") | limit 2', '$refused_requests(username="a") | limit 2'),
+    ],
+)
+def test_a_shipped_query_in_another_text_has_a_dollar_sign(text: str, hint: str) -> None:
+    """The name of a shipped query with something behind it is told how to be invoked."""
+    with pytest.raises(QueryError, match="is invoked with a") as caught:
+        prepare(text, {})
+    assert caught.value.hint == f"Write: {hint}"
+
+
+@pytest.mark.parametrize("word", ["limit", "stats", "dedup", "FILTER", "pattern", "estimate", "unmask"])
+def test_a_command_is_no_name_of_a_query(word: str) -> None:
+    """A single word that is a command is a query, whole or unfinished."""
+    assert prepare(word, {}).text == word

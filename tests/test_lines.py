@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from eks_audit_nb.engine.store import Event
 from eks_audit_nb.errors import SourceError
 from eks_audit_nb.events import parse_cut_event, parse_event
-from eks_audit_nb.sources.lines import Tally, find_files, log_stream_name, read_events
+from eks_audit_nb.reading.finding import find_files
+from eks_audit_nb.reading.lines import Tally, log_stream_name, read_events
 
 from conftest import audit_event
 
@@ -285,10 +286,56 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def named(folder: Path, name: str, content: bytes) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
 def test_folder(folder: Path) -> None:
     """A folder stands for the logs in it and below it, sorted, without hidden and other files."""
     names = [str(path.relative_to(folder)) for path in find_files(str(folder))]
     assert names == ["a.json.gz", "b.jsonl", "d.ndjson", "deep/c.log"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("task/kube-apiserver-audit-0/000000.gz", gzip.compress(WHOLE.encode(), mtime=0)),
+        ("task/kube-apiserver-audit-0/000000", f"2026-11-24T22:30:00.123Z {WHOLE}".encode()),
+        ("stream-1-2026-11-24-22-30-00-d4e5f6a7", gzip.compress(WHOLE.encode(), mtime=0)),
+        ("eks.audit-1-2026-11-24-22-30-00-d4e5f6a7", f"{WHOLE}{WHOLE}".encode()),
+        ("bom", b"\xef\xbb\xbf\n" + WHOLE.encode()),
+        ("kinesis", b"H4sIAAAA"),
+        ("logs-insights-results.csv", b"@timestamp,@message\n"),
+        ("logs-insights-results.csv.gz", gzip.compress(b'"@message"\n', mtime=0)),
+    ],
+    ids=["export", "export unpacked", "Firehose packed", "Firehose", "BOM", "Kinesis", "CSV", "CSV packed"],
+)
+def test_logs_without_a_suffix(tmp_path: Path, name: str, content: bytes) -> None:
+    """In a folder, files with no suffix and CSV files are logs where they begin like one."""
+    named(tmp_path, name, content)
+    assert find_files(str(tmp_path)) == [tmp_path / name]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("aws-logs-write-test", b"Permission Check Successful"),
+        ("aws-logs-write-test", WHOLE.encode()),
+        ("LICENSE", b"Apache License"),
+        ("people.csv", b"login,name\nalice,Alice A.\n"),
+        ("data.parquet", WHOLE.encode()),
+        ("logs.tar.gz", gzip.compress(WHOLE.encode(), mtime=0)),
+        ("empty", b""),
+    ],
+    ids=["write test", "its name", "text", "other CSV", "other suffix", "archive", "empty"],
+)
+def test_other_files_of_a_folder(tmp_path: Path, name: str, content: bytes) -> None:
+    """In a folder, what CloudWatch leaves beside an export is no log, and neither is what does not begin like one."""
+    named(tmp_path, name, content)
+    with pytest.raises(SourceError, match="holds no audit log"):
+        find_files(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -340,13 +387,18 @@ def test_no_such_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: 
         (b"\n \n", "it is empty"),
         (b"a\nb\n", "2 lines were read and none is an audit event"),
         (b'{"kind": "Pod"}\n', "1 lines were read and none is an audit event"),
-        (gzip.compress(WHOLE.encode(), mtime=0)[:12], "it is empty, and its compressed data is cut or damaged"),
+        (
+            gzip.compress(WHOLE.encode(), mtime=0)[:12],
+            "it is empty, and its compressed data is cut or damaged. Expected",
+        ),
+        (b"a\nb\n", "it begins with text that begins with 'a'. Expected one JSON object a line"),
+        (b'{"kind": "Pod"}\n', "it begins with an object with the keys 'kind'. Expected one JSON object a line"),
     ],
 )
 def test_a_file_without_audit_events(tmp_path: Path, content: bytes, message: str) -> None:
     """Where no line of any file is an audit event there is an error that says what was found and what was expected."""
     bad = written(tmp_path, content, "b.jsonl")
-    with pytest.raises(SourceError, match=f"b.jsonl holds no audit events: .*{re.escape(message)[-60:]}"):
+    with pytest.raises(SourceError, match=f"b.jsonl (holds no audit events: )?.*{re.escape(message)}"):
         events_of(bad)
 
 
@@ -360,17 +412,6 @@ def test_one_bad_file_stops_no_other(tmp_path: Path) -> None:
     assert [event.condition for event in events] == ["", "", "foreign", "unreadable"]
     assert events[2].timestamp_ms == events[1].timestamp_ms
     assert tally.without_events == {empty: 0, other: 2}
-
-
-@pytest.mark.parametrize(
-    "line",
-    [f"[{WHOLE},{OTHER}]", f'{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{WHOLE},{OTHER}]}}'],
-    ids=["array", "EventList"],
-)
-def test_lists_on_one_line(tmp_path: Path, line: str) -> None:
-    """An array or an EventList on one line is as many events as it holds."""
-    events = list(read_events([written(tmp_path, line.encode(), "a.json")], Tally()))
-    assert [json.loads(event.message) for event in events] == [json.loads(WHOLE), json.loads(OTHER)]
 
 
 def test_an_unreadable_file(tmp_path: Path) -> None:
@@ -388,6 +429,24 @@ def test_log_stream_name() -> None:
     assert re.fullmatch("kube-apiserver-audit-[0-9a-f]{32}", name)
     assert name == log_stream_name(Path("/elsewhere/audit.jsonl"))
     assert name != log_stream_name(Path("/somewhere/audit-2.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_stream"),
+    [
+        ("kube-apiserver-audit-0123456789abcdef0123456789abcdef", True),
+        ("kube-apiserver-audit-0123456789abcdef0123456789abcdef-replaced", True),
+        ("kube-controller-manager-0123456789abcdef0123456789abcdef", True),
+        ("authenticator-0123456789abcdef0123456789abcdef", True),
+        ("kube-logs", False),
+        ("exported", False),
+    ],
+)
+def test_streams_of_an_export(folder: str, is_stream: bool) -> None:
+    """In an export a file's folder names its stream; any other folder does not, so that filters find the events."""
+    name = log_stream_name(Path("/task", folder, "000000.gz"))
+    assert (name == folder) == is_stream
+    assert is_stream or name.startswith("kube-apiserver-audit-")
 
 
 def test_pointers_are_unique(tmp_path: Path) -> None:

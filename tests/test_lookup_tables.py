@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,8 @@ import pytest
 from eks_audit_nb.engine import tables
 from eks_audit_nb.engine.store import EventStore
 from eks_audit_nb.engine.tables import load_table
-from eks_audit_nb.errors import SourceError
+from eks_audit_nb.errors import QueryError, SourceError
+from eks_audit_nb.insights import parse
 
 Write = Callable[[bytes], Path]
 
@@ -101,3 +103,20 @@ def test_a_store_refuses_a_bad_table(write: Write) -> None:
     """A store with a table that cannot be read is not opened."""
     with pytest.raises(SourceError, match="Row 2"):
         EventStore([], {"hosts": write(b"a,b\n1\n")})
+
+
+@pytest.mark.parametrize(
+    ("query", "place", "hint"),
+    [
+        ("lookup host ip OUTPUT name", "host", "Did you mean 'hosts'? Known: hosts."),
+        ("lookup hosts IP as src OUTPUT name", "IP", "Did you mean 'ip'? It has: ip, name."),
+        ("lookup hosts ip as src OUTPUT nmae as n", "nmae", "Did you mean 'name'? It has: ip, name."),
+        ("fields verb | cidrlookup hosts src AS block OUTPUT name", "block", "It has: ip, name."),
+    ],
+)
+def test_wrong_names_are_told(write: Write, query: str, place: str, hint: str) -> None:
+    """A table or a column that is not there is refused at its name, with the nearest one."""
+    with closing(EventStore([], {"hosts": write(b"ip,name\n1,2\n")})) as store, pytest.raises(QueryError) as caught:
+        store.ask(parse(query), None)
+    assert query[caught.value.start : caught.value.end] == place
+    assert caught.value.hint.startswith(hint)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import parse
 from eks_audit_nb.insights.order import effective
 from eks_audit_nb.sources.files import FileSource
@@ -38,7 +39,7 @@ MOVED = [
     ),
     (
         "sort @timestamp desc | limit 1 | filter verb = 'list' | stats count(*) by bin(1m)",
-        "`sort and limit` stands before `stats`",
+        "`sort` and `limit` stand before `stats`",
         "filter verb = 'list' | stats count(*) by bin(1m) | limit 1",
     ),
     (
@@ -85,6 +86,38 @@ def test_what_is_moved_is_told(text: str, words: str, mended: str) -> None:
     warning = effective(parse(text)).warnings[0]
     assert words in warning
     assert warning.endswith(f"Write instead: {mended}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stats count(*) as requests by user.username | filter request > 10",
+        "stats count(*) as requests by user.username | filter Requests > 10",
+        "stats count(*) as requests by user.username | filter REQUESTS > 10",
+        "stats count(*) as requests by user.username | filter verb = 'get' and user.usrname = 'a'",
+        "stats count(*) as c by verb | fields c * 2 as doubled | filter double > 10",
+    ],
+)
+def test_a_misspelt_column_is_no_field_of_an_event(text: str) -> None:
+    """A filter behind stats with a name like that of a column there stays where it is, to be refused."""
+    found = effective(parse(text))
+    assert found.warnings == ()
+    assert [type(step) for step in found.steps] == [type(command) for command in parse(text).commands]
+
+
+def test_the_text_that_means_the_same_is_told_once() -> None:
+    """Where a filter and a limit move, the notes say so one by one, and the whole text once."""
+    *others, last = effective(parse("limit 1 | stats count(*) as c by level | filter verb = 'get'")).warnings
+    assert len(others) == 1
+    assert "Write instead" not in others[0]
+    assert last.endswith("Write instead: filter verb = 'get' | stats count(*) as c by level | limit 1")
+
+
+def test_estimate_is_last_when_strict() -> None:
+    """Commands behind estimate are refused when strict."""
+    assert effective(parse("fields verb | estimate"), is_strict=True).warnings == ()
+    with pytest.raises(QueryError, match="estimate stands before other commands"):
+        effective(parse("estimate | fields verb"), is_strict=True)
 
 
 @pytest.mark.parametrize(("text", "mended"), [(text, mended) for text, _, mended in MOVED])

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from long_texts import TEXTS
 
 from eks_audit_nb.errors import QueryError
-from eks_audit_nb.insights import parse, tree
+from eks_audit_nb.insights import functions, parse, tree
+from eks_audit_nb.insights.commands import ANSWERED
 from eks_audit_nb.insights.parser import MAX_DEPTH, MAX_QUERY_LENGTH
+
+EXAMPLES = [function for name in functions.names() if (function := functions.find(name))]
 
 NodeType = TypeVar("NodeType", bound=tree.Node)
 
@@ -273,7 +278,7 @@ def test_numbers(text: str) -> None:
 def test_periods(words: str, unit: str) -> None:
     """A period is a number and a unit in any of its spellings and in any case, with or without a space."""
     for word in words.split():
-        for text in (f"5{word}", f"5 {word.upper()}"):
+        for text in (f"5{word}", f"5 {word.upper() if len(word) > 1 else word}"):
             period = only(f"fields bin({text})", tree.Period)
             assert (period.number, period.unit) == (5, unit)
 
@@ -433,8 +438,9 @@ def test_stats_has_aggregates_and_groups() -> None:
         ('filter a = "x', '"', 'written \\"'),
         ("filter a = 'x", "'", "written \\'"),
         ("filter a = {{name}}", "{", "Give the parameter a value"),
-        ("fields *", "*", "count(*)"),
-        ("filter /x/", "/x/", "Expected a field"),
+        ("fields *", "*", "take the whole event with @message"),
+        ("fields *a*", "*", "only count(*) has one"),
+        ("filter /x/", "/x/", "stands behind like, =~ or parse"),
         ("limit ten", "ten", "A whole number stands here"),
         ("limit 0", "0", "from 1 to 100000"),
         ("limit 1.5", "1.5", "from 1 to 100000"),
@@ -477,3 +483,109 @@ def test_numbers_without_end_are_refused(text: str) -> None:
     with pytest.raises(QueryError) as caught:
         parse(text)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('filter a = "x" && b = 1', "Write `and`."),
+        ('filter a = "x"; fields b', "Separate commands with `|`."),
+        ("filter a = 1 ? 2", "Write if(CONDITION, A, B)"),
+        ("filter a = 1 b = 2", "Conditions are joined with `and` or `or`"),
+        ("filter and a = 1", "A condition is missing before `and`"),
+        ("filter a like /x/i", "as in /(?i)text/"),
+        ("fields a as b c", "a comma or `|`"),
+        ("dedup a b", "a comma or `|`"),
+        ("limit 5 10", "Expected `|` here"),
+        ("sort a asc desc", "one direction"),
+        ("sort desc a", "sort a desc"),
+        ('parse "*" x', "as x"),
+        ("parse @message json", "json field=@message"),
+        ('parse json "a"', "json field=@message"),
+        ("unnest a as b", "unnest a into b"),
+        ("expand a as b", "unnest a into b"),
+        ('filter a in ["x",]', "Remove the comma"),
+        ("fields a, | limit 5", "Remove the comma"),
+        ("filter 1 < a < 5", "1 < a and a < 5"),
+        ('filter a = "x"]', "no opening bracket"),
+        ("sort by a", "sort a"),
+        ("dedup by a", "dedup a"),
+        ("stats count(*) as n, by a", "Remove the comma before `by`"),
+        ("stats count(*) group by a", "Remove `group`"),
+        ("stats count by a", "count(*)"),
+        ("fields strlen a", "strlen(userAgent)"),
+        ("fields “a”", "Quotes are straight"),
+        ("filter a !like 'x'", "Write `not like`."),
+        ("filter a !~ /x/", "Write `not like /ab.c/`."),
+        ("filter a is null", "not ispresent(a)"),
+        ("filter a is not null", "ispresent(a)"),
+        ("filter a eq 1", "Write `=`."),
+        ("filter a contains 'x'", 'a like "text"'),
+        ("filter a:x", "Write `=`"),
+        ("filter a like /x", "closed with a second slash"),
+        ("fields median(a)", "pct(FIELD, 50)"),
+        ("fields exists(a)", "ispresent(FIELD)"),
+        ("fields length(a)", "strlen(FIELD)"),
+        ("fields substr(a)", "substr(userAgent, 0, 7)"),
+        ("lookup t OUTPUT x", "lookup TABLE COLUMN as FIELD OUTPUT OTHER"),
+        ("select a", "fields A, B"),
+        ("limit", "limit 20"),
+        ("fields a | stats", "stats count(*) by verb"),
+        ("dedup", "dedup verb"),
+        ("lookup t a", "OUTPUT team"),
+        ("stats count(*) as n by a | sort count(*) desc", "write n"),
+        ("stats count(*) as n by a | filter count(*) > 1", "write n"),
+        ("fields bin(1M)", "1m for minutes or 1mo for months"),
+    ],
+)
+def test_hints_mend(text: str, words: str) -> None:
+    """What is often written in other languages, or by a slip, is told with what to write here."""
+    with pytest.raises(QueryError) as caught:
+        parse(text)
+    assert words in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "example",
+    [*ANSWERED.values(), *(f"{'stats' if each.is_aggregate else 'fields'} {each.example}" for each in EXAMPLES)],
+)
+def test_examples_are_right(example: str) -> None:
+    """What an error shows as an example can be read."""
+    assert parse(example).commands
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("stats count(*) as x by x", "x"),
+        ("stats max(a) as m, min(a) as m", "min(a) as m"),
+        ("stats count(*) by a, a", "a"),
+    ],
+)
+def test_columns_of_stats_have_names_of_their_own(text: str, place: str) -> None:
+    """Two columns of one name are refused at the second one: the first would be lost."""
+    with pytest.raises(QueryError, match="Two columns of stats are called") as caught:
+        parse(text)
+    assert text[caught.value.start : caught.value.end] == place
+    assert caught.value.start == text.rindex(place)
+
+
+@pytest.mark.parametrize("text", ["fields a\udcff", "filter a = '\ud800'"])
+def test_half_characters_are_refused(text: str) -> None:
+    """What Python makes of bytes that are no UTF-8 is refused at its place, with a message that can be printed."""
+    with pytest.raises(QueryError, match="is no character") as caught:
+        parse(text)
+    assert text[caught.value.start : caught.value.end] in ("\udcff", "\ud800")
+    assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_reading_is_fast(name: str) -> None:
+    """The longest texts take no more than a moment of CPU, whatever they hold."""
+    parse("fields a")  # the grammar is read once
+    seconds = []
+    for _ in range(3):
+        begin = time.process_time()
+        outcome(TEXTS[name][:MAX_QUERY_LENGTH])
+        seconds.append(time.process_time() - begin)
+    assert min(seconds) < 0.4

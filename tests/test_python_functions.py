@@ -192,3 +192,18 @@ def test_missing_arguments_give_missing_answers() -> None:
     for call in ("ip_version(NULL)", "ip_version('x')", "ip_in_subnet('10.0.0.1', NULL)", "hex_to_decimal('x')"):
         assert connection.execute(f"SELECT {call}").fetchone() == (None,)
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ('{"a": 1, "a": 2, "b": 3, "c": 4}', '{"a":1,"b":3}'),
+        ('{"a": {"b": 1}, "a": {"c": 2}, "d": 3, "e": 4}', '{"a":{"b":1},"d":3}'),
+        ('{"a": 1e400, "b": 1.50}', '{"a":1e400,"b":1.50}'),
+        ('{"a": 12345678901234567890123, "b": "\\u00e9"}', '{"a":12345678901234567890123,"b":"é"}'),
+        ('{"a": true, "b": null, "c": 1}', '{"a":true,"b":null}'),
+    ],
+)
+def test_first_fields_are_as_they_were(document: str, expected: str) -> None:
+    """Of equal keys the first one is kept and counted, as it is read without a cap, and numbers stay as written."""
+    assert functions.first_fields(document, 2) == expected

@@ -47,12 +47,13 @@ def test_size(sample: FileSource, sample_events: Events) -> None:
     """The sample has at least 10,000 events and at most 2.5 MB."""
     assert len(sample_events) >= 10_000
     assert sample.files[0].stat().st_size <= 2_500_000
-    assert sample.tally.events == len(sample_events)
+    assert sample.manifest.events == len(sample_events)
 
 
 def test_whole(sample: FileSource) -> None:
     """Every line of the sample is a whole event."""
-    assert (sample.tally.unreadable, sample.tally.truncated, sample.tally.broken_files) == (0, 0, ())
+    assert set(sample.manifest.conditions) == {""}
+    assert sample.manifest.broken_files == ()
     assert sample.run("stats count(*)").complete
 
 

@@ -25,10 +25,25 @@ from eks_audit_nb.sources.files import FileSource
         ("fields user.groups", "user.groups.0 and so on"),
         ("fields objectRef", "objectRef.resource, objectRef.namespace, objectRef.name and so on"),
         ("filter verb in (filter vreb = 1 | fields verb)", "Did you mean verb?"),
+        ("filter namespace = 'x'", "Did you mean objectRef.namespace?"),
+        ("fields Resource", "Did you mean objectRef.resource?"),
+        ("filter code >= 400", "Did you mean responseStatus.code?"),
+        ("stats count(*) by username", "Did you mean user.username?"),
+        ("fields groups", "Did you mean user.groups.0?"),
+        ("expand sourceIP", "Did you mean sourceIPs.0?"),
+        ("filter verb = get", 'write verb = "get"'),
+        ("filter verb != get", 'write verb != "get"'),
+        ("filter user.username = null", "write not ispresent(user.username)"),
+        ("filter user.username != null", "write ispresent(user.username)"),
+        (
+            'filter jsonArrayContains(user.groups, "system:masters")',
+            'write jsonArrayContains(jsonParse(@message).user.groups, "system:masters")',
+        ),
+        ("fields jsonParse(objectRef) as o", "write jsonParse(@message).objectRef"),
     ],
 )
 def test_told(query: str, told: str) -> None:
-    """A name near one that events have, a list and a map are told, in nested queries too."""
+    """A name near one that events have, a list, a map and a text without quotes are told, in nested queries too."""
     (sentence,) = misspelt(parse(query), FIELDS)
     assert told in sentence
 
@@ -43,11 +58,25 @@ def test_told(query: str, told: str) -> None:
         "stats count(*) as vreb by verb | filter vreb > 1 | sort vreb",
         "fields controller, msg",
         "filter x = true",
+        "expand sourceIPs",
+        "unnest user.groups into member | filter member = 'system:masters'",
+        "unnest jsonParse(@message).user.groups into member",
+        "fields jsonArrayContains(jsonParse(@message).user.groups, 'a')",
+        "filter verb = level",
+        "fields 'get' as wanted | filter verb = wanted",
+        "parse @message /(?<wanted>x)/ | filter verb = wanted",
+        "fields jsonParse(a) as groups | filter jsonArrayContains(groups, 'x')",
     ],
 )
 def test_left_alone(query: str) -> None:
     """Fields of events, what the query makes itself, and names near nothing are left alone."""
     assert misspelt(parse(query), FIELDS) == ()
+
+
+def test_the_field_to_use_instead_has_the_list(sample: FileSource) -> None:
+    """What the note on a list in jsonArrayContains says to write finds what is in the list."""
+    query = 'filter jsonArrayContains(jsonParse(@message).user.groups, "system:masters") | stats count(*) as n'
+    assert sample.run(query).frame["n"].to_list() > [0]
 
 
 def test_every_field_of_the_sample_is_known(sample: FileSource) -> None:

@@ -73,7 +73,7 @@ def test_an_empty_store() -> None:
     store = EventStore([])
     assert store.span() is None
     answer = store.ask(parse("fields verb"), None)
-    assert (answer.values, answer.rows, answer.events_scanned) == ({"verb": []}, 0, 0)
+    assert (answer.values, answer.rows, answer.scanned.events) == ({"verb": []}, 0, 0)
     assert store.ask(parse("stats count(*) as n, sum(verb) as s"), None).values == {"n": ["0"], "s": [None]}
     store.close()
 
@@ -83,15 +83,15 @@ def test_what_was_read_is_counted() -> None:
     events = [event(0, 1000), event(1, 2000, "unreadable"), event(2, 2500, "truncated"), event(3, 9000, "unreadable")]
     store = EventStore(events)
     answer = store.ask(parse("filter verb = 'none'"), Window(1000, 3000))
-    assert (answer.rows, answer.events_scanned, answer.unreadable, answer.truncated) == (0, 3, 1, 1)
-    assert answer.bytes_scanned == sum(len(each.message) for each in events[:3])
+    assert (answer.rows, answer.scanned.events, answer.scanned.unreadable, answer.scanned.truncated) == (0, 3, 1, 1)
+    assert answer.scanned.bytes == sum(len(each.message) for each in events[:3])
     store.close()
 
 
 def test_bytes_are_those_of_utf8() -> None:
     """Bytes scanned are bytes, as AWS bills them, not characters."""
     store = EventStore([Event(0, 0, 0, "größe 😀", None, "", "", "", "")])
-    assert store.ask(parse("fields @message"), None).bytes_scanned == len("größe 😀".encode())
+    assert store.ask(parse("fields @message"), None).scanned.bytes == len("größe 😀".encode())
     store.close()
 
 

@@ -6,12 +6,14 @@ numeric, datetime, and other functions" (autumn 2026).
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import zoneinfo
 from collections.abc import Callable
 
 from eks_audit_nb.engine.dates import strftime_pattern, strptime_pattern
 from eks_audit_nb.engine.values import Arguments, Kind, Value, common, condition, instant, printed, refusal, structure
+from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import functions, regex, tree
 
 Build = Callable[[Arguments], Value]
@@ -34,6 +36,20 @@ def _textual(sql: str, kind: Kind) -> Build:
 def _test(sql: str) -> Build:
     """A question about texts; missing text is an answer of no."""
     return _textual(f"coalesce({sql}, false)", Kind.BOOLEAN)
+
+
+def _in_subnet(sql: str) -> Build:
+    def build(given: Arguments) -> Value:
+        block = given.nodes[1]
+        if isinstance(block, tree.String):
+            try:
+                ipaddress.ip_network(block.value, strict=False)
+            except ValueError:
+                message = f"{block.value!r} is no block of addresses"
+                raise refusal(given.scope, block, message, 'As in "10.0.0.0/8" or "2001:db8::/32".') from None
+        return _test(sql)(given)
+
+    return build
 
 
 def _trim(name: str) -> Build:
@@ -167,9 +183,11 @@ def _parse_date(given: Arguments) -> Value:
 
 def _format_date(given: Arguments) -> Value:
     written = given.constant(1, "The pattern of formatDate")
-    pattern = strftime_pattern(written)
+    pattern = strftime_pattern(written) if "%" in written else None
     if pattern is None:
-        hint = 'Letters of strftime, as in "%Y-%m-%d %H:%M:%S".'
+        java = strptime_pattern(written) or ""  # which has the same letters as far as it has letters
+        meant = java if "%" in java else "%Y-%m-%d %H:%M:%S"
+        hint = f'Letters of strftime stand behind %, as in "{meant}".'
         raise refusal(given.scope, given.nodes[1], f"The date pattern {written!r} cannot be written here", hint)
     moment = f"epoch_ms(CAST({instant(given.values[0])} AS BIGINT))"
     zone = _zone(given, 2)
@@ -181,11 +199,20 @@ def _format_date(given: Arguments) -> Value:
 def _period(name: str) -> Build:
     def build(given: Arguments) -> Value:
         last = given.nodes[-1]
-        assert isinstance(last, tree.Period)  # noqa: S101  # `functions.check` has seen to it
-        source = given.values[0] if given.values else given.scope.field(tree.Field(last.span, "@timestamp"))
+        assert isinstance(last, tree.Period)  # noqa: S101  # `usage.check` has seen to it
+        source = given.values[0] if given.values else _timestamp(last, given)
         return Value(_binned(instant(source), last, given, up=name == "dateceil"), Kind.TIME)
 
     return build
+
+
+def _timestamp(period: tree.Period, given: Arguments) -> Value:
+    try:
+        return given.scope.field(tree.Field(period.span, "@timestamp"))
+    except QueryError as error:
+        step = given.scope.query.source_of(period)
+        hint = f"Carry it along: stats ..., max(@timestamp) as @t by ... and then datefloor(@t, {step})."
+        raise refusal(given.scope, period, error.message, hint) from None
 
 
 def _binned(moment: str, period: tree.Period, given: Arguments, *, up: bool) -> str:
@@ -257,9 +284,9 @@ FUNCTIONS: dict[str, Build] = {
     "isValidIp": _textual("(ip_version({0}) IS NOT NULL)", Kind.BOOLEAN),
     "isValidIpV4": _test("ip_version({0}) = 4"),
     "isValidIpV6": _test("ip_version({0}) = 6"),
-    "isIpInSubnet": _test("ip_in_subnet({0}, {1})"),
-    "isIpv4InSubnet": _test("ip_version({0}) = 4 AND ip_in_subnet({0}, {1})"),
-    "isIpv6InSubnet": _test("ip_version({0}) = 6 AND ip_in_subnet({0}, {1})"),
+    "isIpInSubnet": _in_subnet("ip_in_subnet({0}, {1})"),
+    "isIpv4InSubnet": _in_subnet("ip_version({0}) = 4 AND ip_in_subnet({0}, {1})"),
+    "isIpv6InSubnet": _in_subnet("ip_version({0}) = 6 AND ip_in_subnet({0}, {1})"),
     "ipv4ToNumber": _textual("ip_number({0})", Kind.NUMBER),
     "isPrivateIP": _test("ip_range({0}) = 'private'"),
     "isPublicIP": _test("ip_range({0}) = 'public'"),
@@ -284,7 +311,7 @@ FUNCTIONS: dict[str, Build] = {
     "urldecode": _textual("TRY(url_decode({0}))", Kind.TEXT),
     "base64encode": _textual("to_base64(encode({0}))", Kind.TEXT),
     "base64decode": _textual("TRY(decode(from_base64({0})))", Kind.TEXT),
-    "split": _textual("CAST(to_json(string_split({0}, {1})) AS VARCHAR)", Kind.STRUCTURE),
+    "split": _textual("CAST(to_json(parts_of({0}, {1})) AS VARCHAR)", Kind.STRUCTURE),
     "hexToAscii": _textual("hex_to_ascii({0})", Kind.TEXT),
     "hexToDec": _textual("finite(hex_to_decimal({0}))", Kind.NUMBER),
     "decToHex": lambda given: Value(f"decimal_to_hex({given.numbers[0]})", Kind.TEXT),

@@ -29,7 +29,24 @@ _SYSTEM_FIELDS = {
     "@log": Value("log", Kind.TEXT),
     "@ptr": Value("pointer", Kind.TEXT),
 }
-_EVENT_COLUMNS = "line, timestamp_ms, ingestion_ms, message, log_stream, log, pointer"
+# What a step over events starts from; `message` and `document` only where the query asks for them.
+EVENT_COLUMNS = ("line", "timestamp_ms", "ingestion_ms", "log_stream", "log", "pointer", "size")
+
+
+@dataclass(frozen=True)
+class Events:
+    """Where the events of a query are: a relation, one row an event.
+
+    Its columns are line, timestamp_ms, ingestion_ms, log_stream, log, pointer, condition and size (bytes of the
+    message), message and document (the message where it is JSON that can be taken apart), and one for each of the
+    fields that were taken apart before, by name in `columns`. `parameters` are those that its SQL names;
+    `is_within` says that all events lie in the window, so that no time has to be looked at.
+    """
+
+    sql: str = "events"
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    is_within: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,7 @@ class Context:
 
     window: Window
     now_ms: int
+    events: Events = field(default_factory=Events)
     tables: Mapping[str, LookupTable] = field(default_factory=dict)
     field_cap: int | None = None
     is_strict: bool = False
@@ -64,6 +82,12 @@ class Chain:
     _fields: dict[str, str] = field(default_factory=dict)
     ranks: list[str] = field(default_factory=list)  # columns that number the rows made of one event
     _columns: int = 0
+    reads_documents: bool = False  # whether the text of events is needed, beyond the columns that are taken apart
+
+    def __post_init__(self) -> None:
+        self.parameters.update(self.context.events.parameters)
+        # What no column was made for has to be looked up in the text.
+        self.reads_documents = self.context.field_cap is not None
 
     # --- what expressions ask for (engine.expressions.Scope) ---
 
@@ -91,6 +115,7 @@ class Chain:
                 + f"Behind stats only its own columns are left: {names}.",
             )
         if node.name in _SYSTEM_FIELDS:
+            self.reads_documents |= node.name == "@message"
             return _SYSTEM_FIELDS[node.name]
         if node.name.count(".") > MAX_DOTS:
             raise QueryError(
@@ -100,7 +125,9 @@ class Chain:
                 node.span.end,
                 "Take it out of the text: parse @message ...",
             )
-        return Value(self._fields.setdefault(_key(node.name), f"f{len(self._fields)}"), Kind.TEXT)
+        key = _key(node.name)
+        self.reads_documents |= key not in self.context.events.columns
+        return Value(self._fields.setdefault(key, f"f{len(self._fields)}"), Kind.TEXT)
 
     def _inside(self, name: str) -> Value | None:
         """What lies in a map or a list that an alias names: `message.user.name` with the alias `message`."""
@@ -127,6 +154,7 @@ class Chain:
             names = ", ".join(column.name for column in columns)
             raise refusal(self, query, f"A query in a list gives one column, not {names}", "End it with: fields NAME")
         self.warnings += inner.warnings
+        self.reads_documents |= inner.reads_documents
         name = f"q{len(self._subqueries)}"
         self._subqueries.append(f"{name} AS MATERIALIZED ({sql})")
         return name
@@ -189,7 +217,7 @@ class Chain:
                 lookups.lookup(self, command)
             case tree.Estimate():
                 # All events of the window are read, whatever a filter keeps of them.
-                self.step("SELECT coalesce(sum(strlen(message)), 0) AS c0 FROM windowed")
+                self.step("SELECT coalesce(sum(size), 0) AS c0 FROM windowed")
                 self.visible, self.is_raw = {schema.ESTIMATE: Value("c0", Kind.NUMBER)}, False
                 self.sorted_by, self.ranks = (), []
             case tree.SourceGroups():
@@ -219,6 +247,7 @@ class Chain:
         value = self.field(node)
         if not self.is_raw or node.name in self.visible or node.name in _SYSTEM_FIELDS:
             return structure(value)
+        self.reads_documents = True
         places = [f"branch_at(document, {self.bind(pointer)})" for pointer in pointers(_key(node.name))]
         return f"coalesce({', '.join(places)}, {structure(value)})"
 
@@ -296,22 +325,28 @@ class Chain:
 
     def render(self, tail: str) -> str:
         """The chain of steps with its last SELECT."""
-        window, cap = self.context.window, self.context.field_cap
+        window, cap, events = self.context.window, self.context.field_cap, self.context.events
+        taken = events.columns if cap is None else {}
         document = (
             "document" if cap is None else f"first_fields(document, CAST({self.bind(cap)} AS INTEGER)) AS document"
         )
-        where = f"timestamp_ms BETWEEN {self.bind(window.start_ms)} AND {self.bind(window.end_ms)}"
+        where = f" WHERE timestamp_ms BETWEEN {self.bind(window.start_ms)} AND {self.bind(window.end_ms)}"
         wanted: list[str] = []
         named = ["*"]
         for name, column in self._fields.items():
+            if name in taken:
+                named.append(f"{taken[name]} AS {column}")
+                continue
             readings = []
             for pointer in pointers(name):
                 wanted.append(pointer)
                 readings.append(f"leaf(found[{len(wanted)}], document, {self.bind(pointer)})")
             named.append(f"coalesce({', '.join(readings)}) AS {column}")
         found = f"TRY(json_extract_string(document, {self.bind(wanted)}))" if wanted else "NULL"
+        columns = [*EVENT_COLUMNS, *(taken[name] for name in self._fields if name in taken)]
+        columns += ["message", document] if self.reads_documents else []
         steps = [
-            f"windowed AS (SELECT {_EVENT_COLUMNS}, {document} FROM events WHERE {where})",
+            f"windowed AS (SELECT {', '.join(columns)} FROM {events.sql}{'' if events.is_within else where})",
             f"extracted AS (SELECT *, {found} AS found FROM windowed)",
             f"named AS (SELECT {', '.join(named)} FROM extracted)",
             *self._subqueries,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eks_audit_nb.engine.chain import Chain, Context
+from eks_audit_nb.engine.chain import EVENT_COLUMNS, Chain, Context
+from eks_audit_nb.engine.expressions import truth
+from eks_audit_nb.engine.narrowing import Narrowed
 from eks_audit_nb.insights import schema, tree
 
 
@@ -17,6 +20,7 @@ class Statement:
     parameters: dict[str, object]
     columns: tuple[schema.Column, ...]
     warnings: tuple[str, ...]
+    reads_documents: bool = True
 
 
 def compile_query(query: tree.Query, context: Context) -> Statement:
@@ -27,6 +31,25 @@ def compile_query(query: tree.Query, context: Context) -> Statement:
     """
     chain = Chain(query, context)
     sql, columns = chain.statement()
-    used = set(re.findall(r"\$(p\d+)\b", sql))  # DuckDB refuses a parameter that the statement does not name
-    parameters = {name: value for name, value in chain.parameters.items() if name in used}
-    return Statement(sql, parameters, columns, tuple(dict.fromkeys(chain.warnings)))
+    return Statement(
+        sql, named_in(sql, chain.parameters), columns, tuple(dict.fromkeys(chain.warnings)), chain.reads_documents
+    )
+
+
+def named_in(sql: str, parameters: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that a statement names: DuckDB refuses any other one."""
+    used = set(re.findall(r"\$(\w+)", sql))
+    return {name: value for name, value in parameters.items() if name in used}
+
+
+def compile_narrowed(query: tree.Query, context: Context, only: Narrowed, most: int) -> Statement:
+    """Compile the question which events of the window a query has to look at: `most` of their rows, whole."""
+    chain = Chain(query, context)
+    for condition in only.conditions:
+        chain.step(f"SELECT * FROM {chain.relation} WHERE {truth(condition, chain)}")
+    chain.reads_documents = True
+    tail = f"SELECT {', '.join(EVENT_COLUMNS)}, message, document FROM {chain.relation}"
+    if only.limit is not None:
+        tail += f" ORDER BY {', '.join(chain.order_by(only.keys))}"
+    sql = chain.render(f"{tail} LIMIT {chain.bind(min(most, only.limit or most))}")
+    return Statement(sql, named_in(sql, chain.parameters), (), ())

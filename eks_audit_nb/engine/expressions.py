@@ -77,6 +77,15 @@ def _arithmetic(node: tree.Arithmetic, scope: Scope) -> Value:
 def _compared(node: tree.Compared, scope: Scope) -> Value:
     """As numbers where both sides read as numbers, as text otherwise; only `!=` holds where a side is missing."""
     left, right = _side(node.left, scope), _side(node.right, scope)
+    sql = _held(node, left, right)
+    if node.operator == "!=":  # a map or a list compares with nothing, not even as different
+        held = [side.sql if side.kind is Kind.STRUCTURE else side.branch for side in (left, right)]
+        sql = f"(NOT {sql}{''.join(f' AND {each} IS NULL' for each in held if each)})"
+    return Value(sql, Kind.BOOLEAN)
+
+
+def _held(node: tree.Compared, left: Value, right: Value) -> str:
+    """Whether a comparison holds, `=` in the place of `!=`; never NULL."""
     operator = {"!=": "="}.get(node.operator, node.operator)
     as_text = f"{text(left)} {operator} {text(right)}"
     as_number = f"{number(left)} {operator} {number(right)}"
@@ -91,16 +100,22 @@ def _compared(node: tree.Compared, scope: Scope) -> Value:
     else:
         sql = f"coalesce({as_number}, {as_text})"
     sql = f"coalesce({sql}, false)"
-    if node.operator == "!=":  # a map or a list compares with nothing, not even as different
-        held = [side.sql if side.kind is Kind.STRUCTURE else side.branch for side in (left, right)]
-        sql = f"(NOT {sql}{''.join(f' AND {each} IS NULL' for each in held if each)})"
-    return Value(sql, Kind.BOOLEAN)
+    if operator == "=":  # annotations hold the texts "true" and "false"
+        for word, other in ((_truth_word(node.left), right), (_truth_word(node.right), left)):
+            if word and other.kind is Kind.TEXT:
+                sql = f"({sql} OR coalesce({other.sql} = '{word}', false))"
+    return sql
+
+
+def _truth_word(node: tree.Node) -> str:
+    """`true` or `false` where a node is one without quotes, else ""."""
+    return node.name if isinstance(node, tree.Field) and node.name in ("true", "false") else ""
 
 
 def _side(node: tree.Node, scope: Scope) -> Value:
     # Without quotes true and false can only mean JSON's: no audit event has fields of these names.
-    if isinstance(node, tree.Field) and node.name in ("true", "false"):
-        return Value("1" if node.name == "true" else "0", Kind.NUMBER)
+    if word := _truth_word(node):
+        return Value("1" if word == "true" else "0", Kind.NUMBER)
     return compile_expression(node, scope)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eks_audit_nb.engine.values import Kind, Value, refusal, text
+from eks_audit_nb.engine.values import Kind, Value, text
+from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import tree
+from eks_audit_nb.insights.nearness import nearest
 
 if TYPE_CHECKING:
     from eks_audit_nb.engine.chain import Chain
@@ -25,7 +29,7 @@ def lookup(chain: Chain, command: tree.Lookup | tree.CidrLookup) -> None:
     table = _table(chain, command)
     wanted = [(_table_column(chain, table, output, output.column), output.name) for output in command.outputs]
     if isinstance(command, tree.Lookup):
-        pairs = [(_table_column(chain, table, command, column), chain.field(name)) for column, name in command.keys]
+        pairs = [(_table_column(chain, table, name, column), chain.field(name)) for column, name in command.keys]
         keys = ", ".join(column for column, _ in pairs)
         on = " AND ".join(f"t.{column} = {text(value)}" for column, value in pairs)
         matches = f"SELECT * FROM {table.relation} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY row) = 1"
@@ -53,13 +57,25 @@ def lookup(chain: Chain, command: tree.Lookup | tree.CidrLookup) -> None:
 def _table(chain: Chain, command: tree.Lookup | tree.CidrLookup) -> LookupTable:
     table: LookupTable | None = chain.context.tables.get(command.table)
     if table is None:
-        known = ", ".join(chain.context.tables) or "none"
-        hint = f"Known: {known}. Name a CSV file: connect(source, tables={{'NAME': 'file.csv'}}) or --table NAME FILE."
-        raise refusal(chain, command, f"There is no lookup table {command.table!r}", hint)
+        tables = chain.context.tables
+        name_one = "Name a CSV file: connect(source, tables={'NAME': 'file.csv'}) or --table NAME FILE."
+        hint = f"Known: {', '.join(tables) or 'none'}. {name_one}"
+        raise _unknown(chain, command, command.table, f"There is no lookup table {command.table!r}", tables, hint)
     return table
 
 
 def _table_column(chain: Chain, table: LookupTable, node: tree.Node, column: str) -> str:
     if column not in table.columns:
-        raise refusal(chain, node, f"The table has no column {column!r}", f"It has: {', '.join(table.columns)}.")
+        has = f"It has: {', '.join(table.columns)}."
+        raise _unknown(chain, node, column, f"The table has no column {column!r}", table.columns, has)
     return f"k{table.columns.index(column)}"
+
+
+def _unknown(chain: Chain, node: tree.Node, name: str, message: str, known: Iterable[str], hint: str) -> QueryError:
+    """The error for the name of a table or a column, at its place in the node."""
+    written = chain.query.source_of(node)
+    found = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", written)
+    begin, end = found.span() if found else (0, len(written))
+    near = nearest(name, known)
+    said = f"Did you mean {near!r}? {hint}" if near else hint
+    return QueryError(message, chain.query.text, node.span.start + begin, node.span.start + end, said)

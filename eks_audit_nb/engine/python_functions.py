@@ -142,16 +142,35 @@ def first_fields(document: str, count: int) -> str:
     """An event cut down to its first leaves in the order of the text, which are all that the service discovers."""
     left = count
 
-    def cut(value: Any) -> Any:
+    def cut(value: Any) -> str:
         nonlocal left
         if isinstance(value, dict):
-            return {key: cut(each) for key, each in value.items() if left > 0}
+            pairs = (f"{_json(key)}:{cut(each)}" for key, each in value.items() if left > 0)
+            return f"{{{','.join(pairs)}}}"
         if isinstance(value, list):
-            return [cut(each) for each in value if left > 0]
+            return f"[{','.join(cut(each) for each in value if left > 0)}]"
         left -= 1
-        return value
+        return str(value) if isinstance(value, _NumberText) else _json(value)
 
-    return json.dumps(cut(json.loads(document)), ensure_ascii=False)
+    return cut(json.loads(document, object_pairs_hook=_first_ones, parse_int=_NumberText, parse_float=_NumberText))
+
+
+class _NumberText(str):
+    """A number as it is written, which a double may not hold."""
+
+    __slots__ = ()
+
+
+def _first_ones(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of equal keys the first one, which is the one that is read."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found.setdefault(key, value)
+    return found
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[str], str]] = {

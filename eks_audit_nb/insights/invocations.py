@@ -11,26 +11,27 @@ import re
 from collections.abc import Callable, Mapping
 
 from eks_audit_nb.errors import QueryError
+from eks_audit_nb.insights.lexical import COMMENT, NAME_IN_BACKTICKS, QUOTED, SEARCHED
+from eks_audit_nb.insights.rewriting import Piece, Rewritten
 
 # What a saved query says, given its name and parameters: its text, filled in.
 SavedQueries = Callable[[str, Mapping[str, object]], str]
 
 MAX_PARAMETERS = 20
 
-_QUOTED = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'"""
-# Inside the first five nothing is invoked: quoted text, names in backticks, comments, regular expressions.
+# Nothing is invoked inside quoted text, names in backticks, comments and regular expressions.
 _TOKEN = re.compile(
-    rf"""{_QUOTED}|`[^`\n]*`|\#[^\n]*|(?:like|=~|parse(?:\s+[\w@.]+)?)\s*/(?:\\.|[^/\\\n])+/
-    |(?P<invoked>\$(?P<name>\w+|`[^`\n]+`)[ \t]*(?P<arguments>\((?:[^()"']|{_QUOTED})*\))?)""",
+    rf"""{QUOTED}|{NAME_IN_BACKTICKS}|{COMMENT}|{SEARCHED}
+    |(?P<invoked>\$(?P<name>\w+|`[^`\n]+`)[ \t]*(?P<arguments>\((?:[^()"']|{QUOTED})*\))?)""",
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _ARGUMENT = re.compile(
-    rf"\s*(?P<name>[A-Za-z_]\w*)\s*=\s*(?:(?P<text>{_QUOTED})|(?P<number>-?\d+(?:\.\d+)?))\s*", re.DOTALL
+    rf"\s*(?P<name>[A-Za-z_]\w*)\s*=\s*(?:(?P<text>{QUOTED})|(?P<number>-?\d+(?:\.\d+)?))\s*", re.DOTALL
 )
 _AS_IN = 'Write it as in $secrets_by_user(namespace="kube-system") | limit 10.'
 
 
-def expand(text: str, saved: SavedQueries) -> str:
+def expand(text: str, saved: SavedQueries) -> Rewritten:
     """Put the texts of saved queries in the place of their invocations.
 
     Args:
@@ -38,9 +39,11 @@ def expand(text: str, saved: SavedQueries) -> str:
         saved: Gives the text of a saved query; it raises its own errors for an unknown name or parameter.
 
     Raises:
-        QueryError: An invocation that is not finished, with too many parameters, or of a query that invokes another.
+        QueryError: An invocation that is not finished, of an unknown query, with too many parameters, or of a query
+            that invokes another.
     """
-    return _TOKEN.sub(lambda found: _expanded(found, text, saved) if found["invoked"] else found[0], text)
+    found = (each for each in _TOKEN.finditer(text) if each["invoked"])
+    return Rewritten(text, tuple(Piece(*each.span(), _said(each, text, saved)) for each in found))
 
 
 def is_invocation(text: str) -> bool:
@@ -48,19 +51,37 @@ def is_invocation(text: str) -> bool:
     return any(found["invoked"] for found in _TOKEN.finditer(text))
 
 
-def _expanded(found: re.Match[str], text: str, saved: SavedQueries) -> str:
-    name, given = found["name"].strip("`"), found["arguments"]
-    if given is None:
-        raise QueryError(f"The saved query ${name} is not followed by (...)", text, found.start(), found.end(), _AS_IN)
-    parameters = _arguments(given[1:-1], text, found.start("arguments") + 1)
+def _said(found: re.Match[str], text: str, saved: SavedQueries) -> str:
+    name = found["name"].strip("`")
+    if found["arguments"] is None:
+        raise _unfinished(found, text)
+    parameters = _arguments(found["arguments"][1:-1], text, found.start("arguments") + 1)
     if len(parameters) > MAX_PARAMETERS:
         message = f"${name} is given {len(parameters)} parameters; {MAX_PARAMETERS} are taken at most"
-        raise QueryError(message, text, found.start(), found.end(), "Write the query out.")
-    said = saved(name, parameters).strip()
+        raise QueryError(message, text, *found.span(), "Write the query out.")
+    try:
+        said = saved(name, parameters).strip()
+    except QueryError as error:
+        raise QueryError(error.message, text, found.start(), found.end("name"), error.hint) from None
     if is_invocation(said):
-        message = f"The saved query ${name} invokes another one"
-        raise QueryError(message, text, found.start(), found.end(), "Write the inner query out.")
+        raise QueryError(
+            f"The saved query ${name} invokes another one", text, *found.span(), "Write the inner query out."
+        )
     return f"{said}\n" if "#" in said else said  # a comment at its end takes nothing that follows
+
+
+def _unfinished(found: re.Match[str], text: str) -> QueryError:
+    """The error for a name without its parentheses."""
+    name, behind = found["name"].strip("`"), text[found.end() :]
+    if behind.startswith("("):
+        return QueryError("This parenthesis is not closed", text, found.end(), hint=_AS_IN)
+    if "`" not in found["name"] and (more := re.match(r"[-./: ][\w./: -]*(?=\()", behind)):
+        whole = f"{name}{more[0]}"
+        hint = f"Other signs than letters, digits and _ stand in backticks: $`{whole}`()"
+        return QueryError(
+            f"The name of a saved query ends at ${name}", text, found.start(), found.end() + more.end(), hint
+        )
+    return QueryError(f"The saved query ${name} is not followed by (...)", text, *found.span(), _AS_IN)
 
 
 def _arguments(given: str, text: str, offset: int) -> dict[str, object]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import functions, schema, tree
+from eks_audit_nb.insights.nearness import SURE, nearest
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ def effective(query: tree.Query, *, is_strict: bool = False) -> Effective:
     """Move sort and limit to the end, where the service applies them.
 
     Raises:
-        QueryError: Only when strict: sort or limit before the last stats, anything but limit after dedup.
+        QueryError: Only when strict: sort or limit before the last stats, anything but limit after dedup, a filter of
+            events behind stats, topk beside others, estimate before others.
     """
     commands, late_filters = _filters_first(query)
     last_stats = max((i for i, command in enumerate(commands) if isinstance(command, tree.Stats)), default=-1)
@@ -47,21 +49,23 @@ def effective(query: tree.Query, *, is_strict: bool = False) -> Effective:
     early_sort = any(i < last_stats for i, _ in sorts)
     early_limit = any(i < last_cut for i, _ in limits)
 
-    warnings = []
     if is_strict:
         _refuse_invalid(query, late_filters)
+    warnings = []
     if late_filters:
-        moved = _mended(query, commands, kept_sorts[-1] if kept_sorts else None, count)
-        warnings.append(
-            f"A filter behind stats names fields of the events and was put before it. Write instead: {moved}"
-        )
+        warnings.append("A filter behind stats names fields of the events and was put before it.")
     if early_sort or early_limit:
-        moved = _mended(query, commands, kept_sorts[-1] if kept_sorts else None, count)
-        what = " and ".join(word for word, is_early in (("sort", early_sort), ("limit", early_limit)) if is_early)
+        stands = (
+            "`sort` and `limit` stand"
+            if early_sort and early_limit
+            else f"`{'sort' if early_sort else 'limit'}` stands"
+        )
         before = "stats" if early_sort else _word(commands[last_cut])
-        effect = "Rows are capped at the end, after every filter, stats and dedup. " if early_limit else ""
-        dropped = "A sort before stats has no effect and was left out. " if early_sort else ""
-        warnings.append(f"`{what}` stands before `{before}`. {effect}{dropped}Write instead: {moved}")
+        effect = " Rows are capped at the end, after every filter, stats and dedup." if early_limit else ""
+        dropped = " A sort before stats has no effect and was left out." if early_sort else ""
+        warnings.append(f"{stands} before `{before}`.{effect}{dropped}")
+    if warnings:
+        warnings[-1] += f" Write instead: {_mended(query, commands, kept_sorts[-1] if kept_sorts else None, count)}"
     if len(sorts) > 1:
         warnings.append("Only the last `sort` orders the result.")
     behind = commands[min(dedups) + 1 :] if dedups else ()
@@ -75,7 +79,8 @@ def _filters_first(query: tree.Query) -> tuple[tuple[tree.Command, ...], tuple[t
     """Put filters that name fields of the events before the stats behind which they stand.
 
     AWS publishes such queries; behind a stats only its own columns are visible, so nothing else can be meant. A filter
-    that names something made there as well cannot be moved; it stays where the engine refuses it.
+    that names something made there as well cannot be moved, and one with a name like that of a column there is misspelt
+    rather than late: both stay where the engine refuses them.
     """
     first = next((i for i, command in enumerate(query.commands) if isinstance(command, tree.Stats)), None)
     if first is None:
@@ -86,8 +91,9 @@ def _filters_first(query: tree.Query) -> tuple[tuple[tree.Command, ...], tuple[t
     for command in query.commands[first:]:
         if isinstance(command, tree.Filter):
             wanted = _names(command.condition)
+            unknown = wanted - _among(wanted, visible)
             is_movable = not _among(wanted, made) and not functions.is_aggregate(command.condition)
-            if is_movable and len(_among(wanted, visible)) < len(wanted):
+            if unknown and is_movable and not any(nearest(name, visible, SURE) for name in unknown):
                 late.append(command)
         elif isinstance(command, tree.Stats):
             visible = {item.name for item in (*command.groups, *command.aggregates)}
@@ -133,6 +139,8 @@ def _refuse_invalid(query: tree.Query, late_filters: tuple[tree.Filter, ...]) ->
             problem, hint = "A filter behind stats names fields that are not there any more", "Put it before the stats."
         elif isinstance(command, tree.Stats) and _mixes_topk(command):
             problem, hint = "topk stands alone, without by", "Give it a query of its own: stats topk(10, FIELD)"
+        elif isinstance(command, tree.Estimate) and index < len(query.commands) - 1:
+            problem, hint = "estimate stands before other commands", "Put it at the end, behind the last pipe."
         elif deduplicated and not isinstance(command, tree.Limit):
             problem, hint = f"{_word(command)} stands after dedup", "Only limit can follow dedup."
         else:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import cast
 
-from lark import Lark, Tree, UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
-from lark.exceptions import VisitError
+from lark import Lark, UnexpectedCharacters, UnexpectedToken
 
 from eks_audit_nb.errors import QueryError
-from eks_audit_nb.insights import functions, tree
-from eks_audit_nb.insights.builder import Builder
+from eks_audit_nb.insights import conditions, tree, usage
+from eks_audit_nb.insights.builder import Builder, reading
 from eks_audit_nb.insights.commands import UNANSWERED
-from eks_audit_nb.insights.mistakes import unexpected_character, unexpected_token, unfinished
+from eks_audit_nb.insights.deferred import masked
+from eks_audit_nb.insights.mistakes import unexpected_character, unexpected_token
 
 # Limits of the service: StartQuery's queryString.
 MAX_QUERY_LENGTH = 10_000
+# Half of a character, as Python reads bytes that are no UTF-8.
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 # Deeper than anyone writes by hand; `and` and `or` chains are flat and do not count. Engines recurse over the tree.
 MAX_DEPTH = 64
 
@@ -40,21 +43,23 @@ def parse(text: str, *, max_length: int | None = MAX_QUERY_LENGTH) -> tree.Query
             max_length,
             hint="Shorten it, or run it as several queries.",
         )
+    if odd := _NO_CHARACTER.search(text):
+        shown = _NO_CHARACTER.sub("\ufffd", text)
+        message = f"{odd[0]!a} is no character"
+        raise QueryError(message, shown, odd.start(), hint="Write the query in UTF-8.")
+    token = reading.set(text)
     try:
-        parsed: Tree[Any] = _lark().parse(text)
-    except UnexpectedEOF:
-        raise QueryError("The query ends too early", text, len(text.rstrip()), hint=unfinished(text)) from None
+        query = cast(tree.Query, _lark().parse(masked(text)))  # what the builder makes of the whole
     except UnexpectedToken as error:
         raise unexpected_token(error, text) from None
     except UnexpectedCharacters as error:
         raise unexpected_character(error, text) from None
-    try:
-        query: tree.Query = Builder(text).transform(parsed)
-    except VisitError as error:  # lark wraps what a builder raises
-        raise error.orig_exc from None
+    finally:
+        reading.reset(token)
     for each in query.queries():
         _check_depth(each)
-        functions.check(each)
+        usage.check(each)
+        conditions.check(each)
     return query
 
 
@@ -63,7 +68,7 @@ def _lark() -> Lark:
     grammar = files("eks_audit_nb.insights").joinpath("grammar.lark").read_text(encoding="utf-8")
     # The names come from one table, so that a command that is answered one day moves with one line.
     grammar = grammar.replace("UNANSWERED_NAMES", "|".join(sorted(UNANSWERED, key=len, reverse=True)))
-    return Lark(grammar, parser="lalr", propagate_positions=True)
+    return Lark(grammar, parser="lalr", transformer=Builder())
 
 
 def _check_depth(query: tree.Query) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """The nodes directly below this one, in the order of the text."""
-        for field in fields(self):
-            value = getattr(self, field.name)
+        kind: Any = type(self)
+        for name in _attributes(kind):
+            value = getattr(self, name)
             if isinstance(value, Node):
                 yield value
             elif isinstance(value, tuple):
@@ -37,6 +40,12 @@ class Node:
             node = waiting.pop()
             yield node
             waiting.extend(reversed(list(node.children())))
+
+
+@cache
+def _attributes(kind: Any) -> tuple[str, ...]:
+    """The attributes of a kind of node, its span left out."""
+    return tuple(field.name for field in fields(kind) if field.name != "span")
 
 
 def label(text: str) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from eks_audit_nb.errors import ParameterError, QueryError
+from eks_audit_nb.insights.commands import ANSWERED, UNANSWERED
 from eks_audit_nb.insights.invocations import expand
+from eks_audit_nb.insights.nearness import nearest
 from eks_audit_nb.insights.parameters import Period, fill, refuse_unknown
+from eks_audit_nb.insights.rewriting import Rewritten
 
-# Commands that are a whole query by themselves, and no query's name.
-_COMMANDS_ALONE = ("estimate", "unmask")
+# A single word that is one of these is no query's name, but a query, whole or unfinished.
+_COMMANDS = frozenset(name.lower() for name in (*ANSWERED, *UNANSWERED))
 _PARAMETER = re.compile(
     r"parameter (?P<name>\w+): (?P<type>string|number|period|list) = (?P<default>\S+|\"[^\"]*\")(  (?P<help>.*))?"
 )
@@ -46,10 +49,21 @@ class ShippedQuery:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A query ready to run; `name` is "" for a text of the user's own."""
+    """A query ready to run; `name` is "" for a text of the user's own, `steps` are how that text was made from it."""
 
     text: str
     name: str
+    steps: tuple[Rewritten, ...] = ()
+
+    @contextmanager
+    def as_written(self) -> Iterator[None]:
+        """Whatever is wrong in the text that runs is told at its place in the text that the user wrote."""
+        try:
+            yield
+        except QueryError as error:
+            for step in reversed(self.steps):
+                error = step.as_written(error)  # one step back after the other
+            raise error from None
 
 
 def list_queries() -> tuple[ShippedQuery, ...]:
@@ -66,8 +80,8 @@ def load(name: str) -> ShippedQuery:
     try:
         return _library()[name]
     except KeyError:
-        near = difflib.get_close_matches(name, _library(), 1)
-        known = f"Did you mean {near[0]!r}? " if near else f"There are: {', '.join(_library())}. "
+        near = nearest(name, _library())
+        known = f"Did you mean {near!r}? " if near else f"There are: {', '.join(_library())}. "
         hint = f"{known}Or write Insights text, such as: fields @timestamp, verb | limit 20"
         raise QueryError(f"There is no query named {name!r}", name, 0, len(name), hint) from None
 
@@ -81,11 +95,25 @@ def prepare(query: str, parameters: Mapping[str, object]) -> Prepared:
         QueryError: A single word, or a `$Name(...)`, that is no shipped query's name.
         ParameterError: A parameter that the query does not have, or one that it needs and was not given.
     """
-    if not re.fullmatch(r"\s*[\w-]+\s*", query) or query.strip().lower() in _COMMANDS_ALONE:
-        filled = fill(query, parameters, f"the query {query.strip()[:40]!r}")
-        return Prepared(expand(filled, lambda name, given: _filled(load(name), given)), "")
-    shipped = load(query.strip())
-    return Prepared(_filled(shipped, parameters), shipped.name)
+    if re.fullmatch(r"\s*[\w-]+\s*", query) and query.strip().lower() not in _COMMANDS:
+        shipped = load(query.strip())
+        return Prepared(_filled(shipped, parameters), shipped.name)
+    _refuse_bare_names(query)
+    filled = fill(query, parameters, f"the query {query.strip()[:40]!r}")
+    try:
+        expanded = expand(filled.text, lambda name, given: _filled(load(name), given))
+    except QueryError as error:
+        raise filled.as_written(error) from None
+    return Prepared(expanded.text, "", (filled, expanded))
+
+
+def _refuse_bare_names(query: str) -> None:
+    """A shipped query that other commands follow is invoked."""
+    found = re.match(r"\s*(?P<name>[\w-]+)(?:\s*(?P<given>\([^()|]*\)))?", query)
+    if found and found["name"] in _library():
+        start, end = found.span("name")
+        hint = f"Write: ${found['name']}{found['given'] or '()'}{query[found.end() :].rstrip()}"
+        raise QueryError("A query that ships is invoked with a $ inside of another text", query, start, end, hint)
 
 
 def _filled(shipped: ShippedQuery, parameters: Mapping[str, object]) -> str:
@@ -94,7 +122,7 @@ def _filled(shipped: ShippedQuery, parameters: Mapping[str, object]) -> str:
     refuse_unknown(parameters, values, f"the query {shipped.name}")
     for name, value in parameters.items():
         values[name] = _coerced(name, value, kinds[name])
-    return fill(shipped.text, values, f"the query {shipped.name}")
+    return fill(shipped.text, values, f"the query {shipped.name}").text
 
 
 def _coerced(name: str, value: object, kind: str) -> object:

@@ -15,15 +15,18 @@ def connect(
     tables: Mapping[str, str | Path] | None = None,
     field_cap: int | None = None,
     is_strict: bool = False,
+    is_asked_once: bool = False,
 ) -> Source:
     """Open a source by its name.
 
     Args:
-        source: "sample" (the log that ships with the package), a file (.jsonl, .jsonl.gz), a folder, a glob, or
-            "cloudwatch:CLUSTER" for an EKS cluster's log group in the account and region that boto3 is set up for.
+        source: "sample" (the log that ships with the package), a file (.jsonl, .jsonl.gz), a folder, a glob, a case
+            (see `eks-audit collect`), or "cloudwatch:CLUSTER" for an EKS cluster's log group in the account and region
+            that boto3 is set up for.
         tables: For files: CSV files by the name under which `lookup` and `cidrlookup` know them.
         field_cap: For files: how many fields of an event are discovered, None for all; CloudWatch stops at 200.
         is_strict: For files: refuse queries that the documentation calls invalid, instead of a note.
+        is_asked_once: For files: make no case of them for later questions where one answer can be had sooner.
 
     Raises:
         SourceError: There is no such source; the message says what a source can be.
@@ -38,7 +41,7 @@ def connect(
         return CloudWatchSource(source.removeprefix(CLOUDWATCH))
     from eks_audit_nb.sources.files import FileSource
 
-    return FileSource(source, tables=tables, field_cap=field_cap, is_strict=is_strict)
+    return FileSource(source, tables=tables, field_cap=field_cap, is_strict=is_strict, is_asked_once=is_asked_once)
 
 
 def check_source(source: str) -> None:
@@ -50,9 +53,11 @@ def check_source(source: str) -> None:
     if not source.strip() or source == CLOUDWATCH:
         connect(source)
     if source != SAMPLE and not source.startswith(CLOUDWATCH):
-        from eks_audit_nb.sources.lines import find_files
+        from eks_audit_nb.case.manifest import is_case
+        from eks_audit_nb.reading.finding import find_files
 
-        find_files(source)
+        if not is_case(Path(source).expanduser()):
+            find_files(source)
 
 
 def absolute(source: str) -> str:

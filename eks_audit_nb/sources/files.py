@@ -1,26 +1,32 @@
-"""Audit-log files: read once into memory, then asked with the embedded engine."""
+"""Audit-log files: taken apart once into a case, then asked with the embedded engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eks_audit_nb import frames
-from eks_audit_nb.engine.store import Answer, EventStore
+from eks_audit_nb.case.manifest import Manifest, doubts_of, is_case
+from eks_audit_nb.engine.store import Answer
 from eks_audit_nb.events import FIELDS
-from eks_audit_nb.insights import order, parse
+from eks_audit_nb.insights import order, parse, tree
 from eks_audit_nb.insights.advice import advice
 from eks_audit_nb.insights.parser import MAX_QUERY_LENGTH
 from eks_audit_nb.insights.spelling import misspelt
 from eks_audit_nb.queries import prepare
+from eks_audit_nb.reading.finding import find_files
 from eks_audit_nb.sources.base import SAMPLE, Result, Statistics, limit_note
-from eks_audit_nb.sources.lines import Tally, find_files, read_events
 from eks_audit_nb.window import Window, parse_window
+
+if TYPE_CHECKING:
+    from eks_audit_nb.case.store import CaseStore
 
 
 class FileSource:
-    """A file, a folder, a glob, or the log that ships with the package ("sample")."""
+    """A file, a folder, a glob, a case, or the log that ships with the package ("sample")."""
 
     is_remote = False
 
@@ -31,32 +37,41 @@ class FileSource:
         tables: Mapping[str, str | Path] | None = None,
         field_cap: int | None = None,
         is_strict: bool = False,
+        is_asked_once: bool = False,
     ) -> None:
-        """Read all events into memory.
+        """Make the files' case in the cache, or open the one that is there.
 
         Args:
-            where: "sample", a file, a folder or a glob.
+            where: "sample", a file, a folder, a glob, or a case.
             tables: CSV files with a header, by the name under which `lookup` and `cidrlookup` know them.
             field_cap: How many fields of an event are discovered; None for all. The service stops at 200.
             is_strict: Refuse queries that the documentation calls invalid, instead of a note.
+            is_asked_once: Make no case where the one question can be answered sooner by passing over the files.
 
         Raises:
             SourceError: Nothing there, or no audit event in it.
         """
         self.name = where
         path = str(files("eks_audit_nb.sample").joinpath("audit.jsonl.gz")) if where == SAMPLE else where
-        self.files = find_files(path)
-        self.tally = Tally()
-        self._field_cap, self._is_strict = field_cap, is_strict
-        paths = {name: Path(path) for name, path in (tables or {}).items()}
-        self._store = EventStore(read_events(self.files, self.tally), paths)
+        self._case = Path(path).expanduser() if is_case(Path(path).expanduser()) else None
+        self.files = [] if self._case else find_files(path)
+        self._field_cap, self._is_strict, self._is_asked_once = field_cap, is_strict, is_asked_once
+        self._tables = {name: Path(path) for name, path in (tables or {}).items()}
+        if not is_asked_once:
+            self._store  # noqa: B018  # so that files that cannot be read are an error here
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is known about the log as a whole."""
+        return self._store.manifest
 
     def run(self, query: str, start: str = "", end: str = "", **parameters: object) -> Result:
         """Answer a query; see `Source.run`. Relative times count from the last event."""
         prepared = prepare(query, parameters)
-        tree = parse(prepared.text, max_length=MAX_QUERY_LENGTH if self._is_strict else None)
-        window = self.window(start, end)
-        answer = self._store.ask(tree, window, field_cap=self._field_cap, is_strict=self._is_strict)
+        parsed = parse(prepared.text, max_length=MAX_QUERY_LENGTH if self._is_strict else None)
+        scanned = None if start or end else self._scan(parsed)
+        window = None if scanned else self.window(start, end)
+        answer = scanned or self._store.ask(parsed, window, field_cap=self._field_cap, is_strict=self._is_strict)
         typed = frames.from_columns(answer.values, answer.columns)
         return Result(
             frame=typed.frame,
@@ -64,20 +79,20 @@ class FileSource:
             name=prepared.name,
             source=self.name,
             window=window,
-            statistics=Statistics(answer.events_scanned, answer.bytes_scanned),
-            reasons=self._reasons(answer, window),
+            statistics=Statistics(answer.scanned.events, answer.scanned.bytes),
+            reasons=() if scanned else self._reasons(answer, window),
             notes=(
-                *self._notes(window),
-                *advice(tree),
-                *misspelt(tree, FIELDS),
+                *(() if scanned else self._notes(window)),
+                *advice(parsed),
+                *misspelt(parsed, FIELDS),
                 *answer.warnings,
                 *typed.notes,
-                *limit_note(order.effective(tree).limit, answer.rows),
+                *limit_note(order.effective(parsed).limit, answer.rows),
             ),
         )
 
     def window(self, start: str = "", end: str = "") -> Window | None:
-        """The window that two texts mean here; the whole file where both are empty."""
+        """The window that two texts mean here; the whole log where both are empty."""
         span = self._store.span()
         if span is None:
             return None
@@ -88,27 +103,56 @@ class FileSource:
 
     def close(self) -> None:
         """Give the memory back."""
-        self._store.close()
+        if "_store" in self.__dict__:
+            self._store.close()
+
+    @cached_property
+    def _store(self) -> CaseStore:
+        from eks_audit_nb.case.cache import cached_case
+        from eks_audit_nb.case.store import CaseStore
+        from eks_audit_nb.case.writer import write_case
+
+        folder = self._case or cached_case(
+            self.files, lambda begun: write_case(self.files, begun, self.name, with_hashes=False)
+        )
+        return CaseStore(folder, self._tables)
+
+    def _scan(self, query: tree.Query) -> Answer | None:
+        """The answer without a case, where that is possible and wanted."""
+        if not self._is_asked_once or self._case or "_store" in self.__dict__:
+            return None
+        from eks_audit_nb.case.cache import has_case
+        from eks_audit_nb.case.scan import ScanStore, UnscannableError
+
+        if has_case(self.files):
+            return None
+        try:
+            store = ScanStore(self.files, query, self._tables)
+        except UnscannableError:
+            return None
+        try:
+            return store.ask(query, None, field_cap=self._field_cap, is_strict=self._is_strict)
+        finally:
+            store.close()
 
     def _notes(self, window: Window | None) -> list[str]:
-        notes = [f"{path} is empty." for path, lines in self.tally.without_events.items() if not lines]
+        notes = [f"{path} is empty." for path, lines in self.manifest.without_events.items() if not lines]
         span = self._store.span()
         if window and span and (window.start_ms < span.start_ms or window.end_ms > span.end_ms):
             notes.append(f"The log's own events reach from {span}.")
+        if self._field_cap is not None:
+            notes.append(f"Only the first {self._field_cap:,} fields of each event are seen, as asked.")
         return notes
 
     def _reasons(self, answer: Answer, window: Window | None) -> tuple[str, ...]:
         reasons = []
-        if window and not answer.events_scanned:
+        scanned = answer.scanned
+        if window and not scanned.events:
             reasons.append(f"No event of the log lies in this window; they reach from {self._store.span()}.")
-        if answer.foreign:
-            reasons.append(f"{answer.foreign:,} lines of the window are JSON and no audit events.")
-        if answer.unreadable:
-            reasons.append(f"{answer.unreadable:,} lines of the window are no JSON; filters cannot see their fields.")
-        if answer.truncated:
-            reasons.append(f"{answer.truncated:,} events of the window were cut short when they were written.")
-        reasons += [
-            f"The compressed data of {name} is cut or damaged; what follows is missing."
-            for name in self.tally.broken_files
-        ]
-        return (*reasons, *self.tally.doubts)
+        if scanned.foreign:
+            reasons.append(f"{scanned.foreign:,} lines of the window are JSON and no audit events.")
+        if scanned.unreadable:
+            reasons.append(f"{scanned.unreadable:,} lines of the window are no JSON; filters cannot see their fields.")
+        if scanned.truncated:
+            reasons.append(f"{scanned.truncated:,} events of the window were cut short when they were written.")
+        return (*reasons, *doubts_of(self.manifest))

@@ -1,0 +1,160 @@
+"""What a case says about itself: where it came from, what it holds, and how its files can be checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eks_audit_nb.engine.rows import Segment
+from eks_audit_nb.errors import SourceError
+from eks_audit_nb.window import Window
+
+NAME = "manifest.json"
+# Which blocks of which part hold which lines.
+BLOCKS = "blocks.parquet"
+# Raised whenever a reader of the earlier format would misread the new one; a cached case is made anew then.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file that was read; `sha256` is "" in a cache, where size and time of change are enough."""
+
+    path: str
+    size: int
+    modified_ns: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some lines of a case: the columns in one file, the lines in another.
+
+    A part without `segments` has no lines of its own: its rows hold their messages, as those of envelopes do.
+    """
+
+    name: str
+    first_line: int
+    lines: int
+    first_ms: int
+    last_ms: int
+    longest: int = 0
+    segments: tuple[Segment, ...] = ()
+    has_odd: bool = False
+
+    @property
+    def columns(self) -> str:
+        """The file of the columns."""
+        return f"{self.name}.parquet"
+
+    @property
+    def odd(self) -> str:
+        """The file of the rows that were not plain lines; it is there where there are such."""
+        return f"{self.name}.odd.parquet"
+
+    @property
+    def texts(self) -> str:
+        """The file of the lines."""
+        return f"{self.name}.jsonl.zst"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole of a case.
+
+    `conditions` counts the events that are "unreadable", "truncated" or "foreign" and the others under ""; `levels`
+    and `stages` count what the audit policy recorded; `broken_files` are inputs whose compressed data is cut or
+    damaged; `without_events` are inputs without an audit event, with their number of lines; `doubts` are sentences
+    about what may be missing; `sha256` is that of each file of the case, by name, and empty in a cache.
+    """
+
+    source: str
+    inputs: tuple[Input, ...]
+    parts: tuple[Part, ...]
+    events: int
+    bytes: int
+    first_ms: int | None
+    last_ms: int | None
+    conditions: dict[str, int]
+    levels: dict[str, int]
+    stages: dict[str, int]
+    broken_files: tuple[str, ...] = ()
+    without_events: dict[str, int] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
+    sha256: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+    made_by: str = ""
+
+    def write(self, folder: Path) -> None:
+        """Write it into the case's folder."""
+        (folder / NAME).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def is_case(folder: Path) -> bool:
+    """Whether a folder is a case."""
+    return (folder / NAME).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a case.
+
+    Raises:
+        SourceError: It is missing, damaged, or of a format that this version does not know.
+    """
+    path = folder / NAME
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise SourceError(
+                f"{folder} is a case of format {content['format']}, and this version of eks-audit reads {FORMAT}. "
+                "Collect it again from its source."
+            )
+        content["inputs"] = tuple(Input(**each) for each in content["inputs"])
+        content["parts"] = tuple(_part(each) for each in content["parts"])
+        content["broken_files"], content["doubts"] = tuple(content["broken_files"]), tuple(content["doubts"])
+        return Manifest(**content)
+    except OSError as error:
+        raise SourceError(f"The case {folder} cannot be read: {path.name}: {error.strerror or error}.") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise SourceError(
+            f"The case {folder} is damaged: {path.name} is no manifest ({error}). Collect it again from its source."
+        ) from None
+
+
+def described(manifest: Manifest) -> dict[str, str]:
+    """What a case is, a line each."""
+    first, last = manifest.first_ms, manifest.last_ms
+    others = [f"{count:,} {name}" for name, count in manifest.conditions.items() if name]
+    lines = {
+        "Source": f"{manifest.source} ({len(manifest.inputs):,} files)",
+        "Window": str(Window(first, last)) if first is not None and last is not None else "no events",
+        "Events": f"{manifest.events:,}, {manifest.bytes / 1e6:,.1f} MB of text"
+        + "".join(f", {each}" for each in others),
+        "Levels": _counts(manifest.levels),
+        "Stages": _counts(manifest.stages),
+    }
+    missing = [
+        f"The compressed data of {name} is cut or damaged; what follows is missing." for name in manifest.broken_files
+    ]
+    if doubts := [*missing, *manifest.doubts]:
+        lines["Incomplete"] = " ".join(doubts)
+    return lines
+
+
+def doubts_of(manifest: Manifest) -> list[str]:
+    """Sentences about what is missing in the whole of a log, or may be."""
+    broken = manifest.broken_files
+    return [
+        *(f"The compressed data of {name} is cut or damaged; what follows is missing." for name in broken),
+        *manifest.doubts,
+    ]
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name or 'none'} {count:,}" for name, count in counts.items())
+
+
+def _part(content: dict[str, Any]) -> Part:
+    return Part(**content | {"segments": tuple(Segment(**each) for each in content["segments"])})

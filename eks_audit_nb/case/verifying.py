@@ -1,0 +1,99 @@
+"""Whether a case is what was collected: its files by their hashes, its rows by their counts, its inputs if there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import zstandard
+
+from eks_audit_nb.case.hashing import sha256
+from eks_audit_nb.case.manifest import NAME, Manifest, Part, read_manifest
+from eks_audit_nb.engine import rows
+from eks_audit_nb.engine.store import connected
+
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found: `problems` with the case, and `changes` of its inputs since, which are no problem of the case.
+
+    `manifest_sha256` is to be noted elsewhere: whoever can change a case can write a manifest that fits.
+    """
+
+    manifest: Manifest
+    manifest_sha256: str
+    problems: tuple[str, ...]
+    changes: tuple[str, ...]
+
+
+def verify(folder: Path) -> Verified:
+    """Check a case against its manifest.
+
+    Raises:
+        SourceError: The folder has no manifest that can be read.
+    """
+    manifest = read_manifest(folder)
+    problems = tuple(_problems(folder, manifest))
+    return Verified(manifest, sha256(folder / NAME), problems, tuple(_changes(manifest)))
+
+
+def _problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+    if not manifest.sha256:
+        yield "The manifest has no hashes: this is a case from a cache, and not one that was collected."
+    for name, wanted in manifest.sha256.items():
+        path = folder / name
+        if not path.is_file():
+            yield f"{name} is missing."
+        elif sha256(path) != wanted:
+            yield f"{name} has changed: its SHA-256 is another one."
+    known = {*manifest.sha256, NAME}
+    yield from (
+        f"{path.name} does not belong to the case." for path in sorted(folder.iterdir()) if path.name not in known
+    )
+    yield from _wrong_counts(folder, manifest)
+
+
+def _wrong_counts(folder: Path, manifest: Manifest) -> Iterator[str]:
+    total = 0
+    with connected(folder=folder.absolute()) as connection:
+        for part in manifest.parts:
+            try:
+                files = [str(folder.absolute() / name) for name in _files_of(part)]
+                count = connection.execute(
+                    f"SELECT count(*) FROM read_parquet($files) WHERE condition <> '{rows.ODD}'", {"files": files}
+                ).fetchall()[0][0]
+                texts = _lines_in(folder / part.texts) if part.segments else part.lines
+            except (duckdb.Error, OSError, zstandard.ZstdError) as error:
+                yield f"{part.name} cannot be read: {str(error).splitlines()[0]}"
+                continue
+            total += count
+            if count != part.lines or texts != part.lines:
+                yield f"{part.name} has {count:,} rows and {texts:,} lines; the manifest says {part.lines:,}."
+    if total != manifest.events:
+        yield f"The case holds {total:,} events; the manifest says {manifest.events:,}."
+
+
+def _files_of(part: Part) -> list[str]:
+    return [part.columns, part.odd] if part.segments and part.has_odd else [part.columns if part.segments else part.odd]
+
+
+def _lines_in(path: Path) -> int:
+    lines = 0
+    with path.open("rb") as file:
+        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        while piece := reader.read(_PIECE):
+            lines += piece.count(b"\n")
+    return lines
+
+
+def _changes(manifest: Manifest) -> Iterator[str]:
+    for given in manifest.inputs:
+        path = Path(given.path)
+        if not path.is_file():
+            yield f"{path} is not there any more."
+        elif path.stat().st_size != given.size or (given.sha256 and sha256(path) != given.sha256):
+            yield f"{path} has changed since."

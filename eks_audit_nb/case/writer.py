@@ -1,0 +1,353 @@
+"""Files of audit logs to a case: the database takes plain lines apart itself, `sources.lines` reads everything else.
+
+The lines go to disk while the database works on the part before them, so that both processors have something to do.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from eks_audit_nb.case.blocks import Block, BlockWriter, lines_of
+from eks_audit_nb.case.hashing import sha256
+from eks_audit_nb.case.manifest import BLOCKS, Input, Manifest, Part
+from eks_audit_nb.engine import rows
+from eks_audit_nb.engine.rows import Segment
+from eks_audit_nb.engine.store import TEMPORARY, Event, connected, literal
+from eks_audit_nb.errors import SourceError
+from eks_audit_nb.events import parse_event
+from eks_audit_nb.reading import lines as reader
+from eks_audit_nb.reading.lines import Tally, log_stream_name
+from eks_audit_nb.reading.pieces import unpacked, whole_lines
+
+# A part is what is worked on at one time.
+_PART_BYTES = 256 * 1024 * 1024
+_PART_FILES = 64
+_EVENTS_AT_ONCE = 20_000
+_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 30720)"
+_KEPT_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)"
+_MEMORY = "1GB"
+
+# What every file of rows holds; `message` and `document` are NULL where the line itself is both.
+_GIVEN = "line, timestamp_ms, ingestion_ms, log_stream, log, pointer, condition, size, message, document"
+
+
+class _UnfitError(Exception):
+    """A raw file with lines that are several events or none: it is read as an envelope instead."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(str(path))
+
+
+@dataclass
+class _Draft:
+    """A part that is being written."""
+
+    name: str
+    first_line: int
+    texts: BlockWriter
+    segments: list[Segment] = field(default_factory=list)
+
+    def begin(self, path: Path, line: int) -> None:
+        """From this line on the lines are those of a file."""
+        self.segments.append(Segment(line, str(path), log_stream_name(path)))
+
+    def path_of(self, line: int) -> Path:
+        """The file that a line came from."""
+        return Path(next(segment.log for segment in reversed(self.segments) if segment.first_line <= line))
+
+
+def write_case(files: Sequence[Path], folder: Path, source: str, *, with_hashes: bool, made_by: str = "") -> Manifest:
+    """Read files into an empty folder, which is a case then.
+
+    Args:
+        files: In the order in which their lines count.
+        folder: An empty folder.
+        source: What the user called the files.
+        with_hashes: Whether the manifest has the SHA-256 of every input and of every file of the case.
+        made_by: Which version wrote it.
+
+    Raises:
+        SourceError: A file that cannot be read, or no audit event in any of them.
+    """
+    envelopes: set[Path] = {path for path in files if not _is_raw(path)}
+    while True:
+        try:
+            return _Writer(folder, with_hashes).write(files, envelopes, source, made_by)
+        except _UnfitError as error:
+            envelopes.add(error.path)
+            for left in folder.iterdir():
+                left.unlink()
+
+
+class _Writer:
+    def __init__(self, folder: Path, with_hashes: bool) -> None:
+        self._folder = folder
+        self._with_hashes = with_hashes
+        self._tally = Tally()
+        self._lines = 0
+        self._parts: list[Part] = []
+        self._blocks: list[tuple[str, Block]] = []
+        self._last_ms: int | None = None
+        self._connection = connected(folder=folder, memory_limit=_MEMORY)
+        self._worker = ThreadPoolExecutor(1)
+        self._working: list[Future[Part]] = []
+
+    def write(self, files: Sequence[Path], envelopes: set[Path], source: str, made_by: str) -> Manifest:
+        try:
+            for is_envelope, group in groupby(files, key=envelopes.__contains__):
+                if is_envelope:
+                    self._finish_parts()
+                    self._add_events(list(group))
+                else:
+                    self._add_raw(list(group))
+            self._finish_parts()
+            self._refuse_nothing(files)
+            self._write_blocks()
+            inputs = tuple(self._input(path) for path in files)
+            return self._manifest(inputs, source, made_by)
+        finally:
+            self._worker.shutdown()
+            self._connection.close()
+            shutil.rmtree(self._folder / TEMPORARY, ignore_errors=True)
+
+    # --- raw files ---
+
+    def _add_raw(self, files: Iterable[Path]) -> None:
+        draft: _Draft | None = None
+        for path in files:
+            draft = draft or self._draft()
+            draft.begin(path, self._lines)
+            found = 0
+            for data, count in self._whole_lines(path):
+                if draft.texts.bytes >= _PART_BYTES:
+                    self._submit(draft)
+                    draft = self._draft()
+                    draft.begin(path, self._lines)
+                draft.texts.write(data, count)
+                self._lines += count
+                found += count
+            if not found:
+                self._tally.without_events[path] = 0
+            if len(draft.segments) >= _PART_FILES:
+                self._submit(draft)
+                draft = None
+        if draft is not None:
+            self._submit(draft)
+
+    def _whole_lines(self, path: Path) -> Iterator[tuple[bytes, int]]:
+        def on_damage() -> None:
+            self._tally.broken_files += (str(path),)
+
+        try:
+            yield from whole_lines(unpacked(path, on_damage))
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+    def _draft(self) -> _Draft:
+        name = f"part-{len(self._parts) + len(self._working) + 1:05}"
+        return _Draft(name, self._lines, BlockWriter(self._folder / f"{name}.jsonl.zst", self._lines))
+
+    def _submit(self, draft: _Draft) -> None:
+        draft.texts.close()
+        if not draft.texts.lines:
+            (self._folder / f"{draft.name}.jsonl.zst").unlink()
+            return
+        while len(self._working) > 1:  # one that is worked on and one that waits
+            self._take()
+        self._working.append(self._worker.submit(self._take_apart, draft))
+
+    def _take(self) -> None:
+        self._parts.append(self._working.pop(0).result())
+
+    def _finish_parts(self) -> None:
+        while self._working:
+            self._take()
+
+    def _take_apart(self, draft: _Draft) -> Part:
+        texts = draft.texts
+        part = Part(draft.name, draft.first_line, texts.lines, 0, 0, texts.longest, tuple(draft.segments))
+        target = self._folder / part.columns
+        sql, parameters = rows.of_lines(
+            "part", str(self._folder / part.texts), part.first_line, part.longest, part.segments, with_columns=True
+        )
+        nothing = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in ("pointer", "message", "document"))
+        given = f"SELECT {_GIVEN}, {', '.join(rows.COLUMNS.values())} FROM (SELECT *, {nothing} FROM ({sql}))"
+        self._connection.execute(f"COPY ({given}) TO {literal(str(target))} {_PARQUET}", parameters)
+        count, odd = self._one(
+            f"SELECT count(*), count(*) FILTER (condition = '{rows.ODD}') FROM read_parquet($path)",
+            {"path": str(target)},
+        )
+        if count != part.lines:
+            raise _UnfitError(draft.path_of(part.first_line))
+        self._blocks += [(draft.name, block) for block in draft.texts.blocks]
+        if odd:
+            self._keep_odd(draft, part)
+        first, last = self._bounds(part)
+        return replace(part, first_ms=first, last_ms=last, has_odd=bool(odd))
+
+    def _bounds(self, part: Part) -> tuple[int, int]:
+        """The first and the last time of a part; the time of its last line is remembered for what follows."""
+        paths = [str(path) for name in (part.columns, part.odd) if (path := self._folder / name).exists()]
+        first, last, self._last_ms = self._one(
+            "SELECT min(timestamp_ms), max(timestamp_ms), arg_max(timestamp_ms, line) FROM read_parquet($paths) "
+            f"WHERE condition <> '{rows.ODD}'",
+            {"paths": paths},
+        )
+        return first, last
+
+    def _keep_odd(self, draft: _Draft, part: Part) -> None:
+        """The lines that SQL could not read, read by the reader of everything, with what they hold beside them."""
+        path = self._folder / part.columns
+        plain = f"(SELECT line, timestamp_ms FROM read_parquet($path) WHERE condition <> '{rows.ODD}')"
+        found = self._connection.execute(
+            "SELECT o.line, before.line, before.timestamp_ms, after.line, after.timestamp_ms "
+            f"FROM (SELECT line FROM read_parquet($path) WHERE condition = '{rows.ODD}') o "
+            f"ASOF LEFT JOIN {plain} before ON o.line > before.line "
+            f"ASOF LEFT JOIN {plain} after ON o.line < after.line ORDER BY o.line",
+            {"path": str(path)},
+        ).fetchall()
+        lines = [line for line, *_ in found]
+        events = []
+        for line, data in lines_of(self._folder / part.texts, draft.texts.blocks, lines):
+            source = draft.path_of(line)
+            read = reader.line_event(data.decode("utf-8", "replace"), line, source)
+            if read is None:
+                raise _UnfitError(source)
+            events.append(read)
+        around = {line: neighbours for line, *neighbours in found}
+        self._write_events(list(_timed(events, around, self._last_ms)), self._folder / part.odd)
+
+    # --- everything else ---
+
+    def _add_events(self, files: list[Path]) -> None:
+        batch: list[Event] = []
+        for event in reader.read_events(
+            files, self._tally, first_line=self._lines, last_ms=self._last_ms, is_whole=False
+        ):
+            batch.append(event)
+            if len(batch) >= _EVENTS_AT_ONCE:
+                self._add_batch(batch)
+                batch = []
+        self._add_batch(batch)
+
+    def _add_batch(self, batch: list[Event]) -> None:
+        if not batch:
+            return
+        times = [event.timestamp_ms for event in batch]
+        part = Part(f"part-{len(self._parts) + 1:05}", batch[0].line, len(batch), min(times), max(times))
+        self._write_events(batch, self._folder / part.odd)
+        self._lines = batch[-1].line + 1
+        self._last_ms = times[-1]
+        self._parts.append(part)
+
+    def _write_events(self, events: Sequence[Event], path: Path) -> None:
+        frame = pd.DataFrame(events, dtype=object)
+        with self._connection.cursor() as own:
+            own.register("given", frame)
+            numbers = ("line", "timestamp_ms", "ingestion_ms")
+            texts = ("log_stream", "log", "pointer", "condition", "message", "document")
+            cast = [f"CAST({name} AS BIGINT) AS {name}" for name in numbers]
+            cast += [f"CAST({name} AS VARCHAR) AS {name}" for name in texts]
+            given = f"SELECT {', '.join(cast)}, strlen(message) AS size FROM given"
+            taken = f"SELECT *, TRY(json_extract_string(document, $pointers)) AS found FROM ({given})"
+            made = f"SELECT {_GIVEN}, {rows.columns('document', 'found')} FROM ({taken}) ORDER BY line"
+            own.execute(f"COPY ({made}) TO {literal(str(path))} {_KEPT_PARQUET}", {"pointers": rows.POINTERS})
+            own.unregister("given")
+
+    # --- the end ---
+
+    def _refuse_nothing(self, files: Sequence[Path]) -> None:
+        if len(self._tally.without_events) == len(files):
+            reader.refuse_nothing(self._tally)
+
+    def _write_blocks(self) -> None:
+        frame = pd.DataFrame(
+            [(part, block.offset, block.length, block.first_line, block.lines) for part, block in self._blocks],
+            columns=["part", "start", "length", "first_line", "lines"],
+        )
+        self._connection.register("given", frame)
+        self._connection.execute(
+            f"COPY given TO {literal(str(self._folder / BLOCKS))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+        self._connection.unregister("given")
+
+    def _manifest(self, inputs: tuple[Input, ...], source: str, made_by: str) -> Manifest:
+        paths = [str(path) for path in sorted(self._folder.glob("*.parquet")) if path.name != BLOCKS]
+        everything = f"(SELECT * FROM read_parquet($paths) WHERE condition <> '{rows.ODD}')"
+
+        def counts(column: str) -> dict[str, int]:
+            sql = f"SELECT coalesce({column}, ''), count(*) FROM {everything} GROUP BY 1 ORDER BY 1"
+            return {str(name): count for name, count in self._connection.execute(sql, {"paths": paths}).fetchall()}
+
+        total = f"SELECT count(*), coalesce(sum(size), 0), min(timestamp_ms), max(timestamp_ms) FROM {everything}"
+        events, size, first, last = self._one(total, {"paths": paths})
+        manifest = Manifest(
+            source=source,
+            inputs=inputs,
+            parts=tuple(self._parts),
+            events=events,
+            bytes=int(size),
+            first_ms=first,
+            last_ms=last,
+            conditions=counts("condition"),
+            levels=counts(rows.COLUMNS["level"]),
+            stages=counts(rows.COLUMNS["stage"]),
+            broken_files=self._tally.broken_files,
+            without_events={str(path): lines for path, lines in self._tally.without_events.items()},
+            doubts=tuple(self._tally.doubts),
+            sha256={path.name: sha256(path) for path in sorted(self._folder.glob("*.*"))} if self._with_hashes else {},
+            made_by=made_by,
+        )
+        manifest.write(self._folder)
+        return manifest
+
+    def _input(self, path: Path) -> Input:
+        facts = path.stat()
+        return Input(str(path), facts.st_size, facts.st_mtime_ns, sha256(path) if self._with_hashes else "")
+
+    def _one(self, sql: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(self._connection.execute(sql, parameters).fetchall()[0])
+
+
+def _is_raw(path: Path) -> bool:
+    """Whether a file's first line is an event as the API server writes it."""
+    try:
+        first = next(whole_lines(unpacked(path, lambda: None)), None)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if first is None:
+        return False
+    line = first[0].split(b"\n", 1)[0].strip(b" \t\r")
+    return line.startswith(b"{") and isinstance(parse_event(line.decode("utf-8", "replace")).get("auditID"), str)
+
+
+def _timed(
+    events: Sequence[tuple[Event, bool]], around: Mapping[int, Sequence[int | None]], earlier_ms: int | None
+) -> Iterator[Event]:
+    """Events without a time of their own get that of the event before them, the first ones that of the next.
+
+    `around` has for each line the line and the time of the plain ones before and after it.
+    """
+    last: tuple[int, int] | None = None if earlier_ms is None else (-1, earlier_ms)
+    for number, (event, has_time) in enumerate(events):
+        line_before, time_before, line_after, time_after = around[event.line]
+        if line_before is not None and time_before is not None and (last is None or line_before > last[0]):
+            last = (line_before, time_before)
+        if has_time:
+            last = (event.line, event.timestamp_ms)
+            yield event
+        elif last is not None:
+            yield reader.at_time(event, last[1])
+        else:
+            following = [(each.line, each.timestamp_ms) for each, is_timed in events[number:] if is_timed][:1]
+            following += [(line_after, time_after)] if line_after is not None and time_after is not None else []
+            yield reader.at_time(event, min(following)[1] if following else 0)

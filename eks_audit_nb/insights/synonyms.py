@@ -1,0 +1,101 @@
+"""Words of other query languages, each with what is written here: one table row a word."""
+
+from __future__ import annotations
+
+_PRESENT, _ABSENT = "Write ispresent(FIELD).", "Write not ispresent(FIELD)."
+_SHARE = "Write pct(FIELD, 95), for the median pct(FIELD, 50)."
+_DISTINCT = "Write count_distinct(FIELD)."
+_TIME = "Write bin(5m), or datefloor(FIELD, 5m)."
+_MATCH = "Write FIELD like /ab.c/."
+_LIST = "Write values(FIELD)."
+_ELSE = 'Write coalesce(FIELD, "other").'
+_CHOICE = "Write if(CONDITION, A, B)."
+_BLOCK = 'Write isIpInSubnet(FIELD, "10.0.0.0/8").'
+
+FUNCTIONS = {
+    **dict.fromkeys(("exists", "exist", "isnotnull", "notnull", "has", "isset", "is_present"), _PRESENT),
+    **dict.fromkeys(("isnull", "missing", "isabsent", "is_null", "isundefined"), _ABSENT),
+    **dict.fromkeys(("median", "percentile", "percentiles", "perc", "p50", "p90", "p95", "p99", "quantile"), _SHARE),
+    **dict.fromkeys(("dc", "distinct", "distinct_count", "distinctcount", "dcount", "cardinality", "uniq"), _DISTINCT),
+    **dict.fromkeys(("unique", "count_unique", "approx_distinct", "estdc"), _DISTINCT),
+    **dict.fromkeys(("time", "timestamp", "date_trunc", "timeslice", "bucket", "date_bin", "span", "trunc"), _TIME),
+    **dict.fromkeys(("match", "matches", "regex", "regexp", "rlike", "regexp_like", "regex_match"), _MATCH),
+    **dict.fromkeys(("list", "collect", "make_set", "make_list", "array_agg", "collect_set", "group_concat"), _LIST),
+    **dict.fromkeys(("ifnull", "nvl", "isnull_or", "default"), _ELSE),
+    **dict.fromkeys(("iff", "iif"), _CHOICE),
+    **dict.fromkeys(("cidrmatch", "cidr", "ipinrange", "ipv4_is_in_range", "insubnet"), _BLOCK),
+    "like": 'like stands between its sides: FIELD like "text".',
+    "in": 'in stands between its sides: FIELD in ["a", "b"].',
+    "not": "not stands before a condition: not FIELD = 1.",
+    "length": "Write strlen(FIELD).",
+    "len": "Write strlen(FIELD).",
+    "lower": "Write tolower(FIELD).",
+    "lcase": "Write tolower(FIELD).",
+    "upper": "Write toupper(FIELD).",
+    "ucase": "Write toupper(FIELD).",
+    "contains": 'Write FIELD like "text", or strcontains(FIELD, "text").',
+    "substring": "Write substr(FIELD, START, LENGTH); START counts from 0.",
+    "left": "Write substr(FIELD, 0, LENGTH).",
+    "strcat": "Write concat(A, B).",
+    "tostring": 'Write concat(FIELD, "").',
+    "tojson": "Write jsonStringify(MAP).",
+    "to_json": "Write jsonStringify(MAP).",
+    "parsejson": "Write jsonParse(FIELD).",
+    "parse_json": "Write jsonParse(FIELD).",
+    "fromjson": "Write jsonParse(FIELD).",
+    "from_json": "Write jsonParse(FIELD).",
+    "json_extract": "Write jsonParse(FIELD).key.",
+    "spath": "Write jsonParse(FIELD).key.",
+    "array_length": "Write jsonArraySize(FIELD).",
+    "mean": "Write avg(FIELD).",
+    "average": "Write avg(FIELD).",
+    "first": "Write earliest(FIELD).",
+    "last": "Write latest(FIELD).",
+    "top": "Write topk(10, FIELD), or: stats count(*) as n by FIELD | sort n desc | limit 10",
+    "countif": "Write sum(if(CONDITION, 1, 0)).",
+    "sumif": "Write sum(if(CONDITION, FIELD, 0)).",
+    "range": "Write max(FIELD) - min(FIELD).",
+    "std": "Write stddev(FIELD).",
+    "stdev": "Write stddev(FIELD).",
+    "var": "Write variance(FIELD).",
+    "pow": "Write A ^ B.",
+    "power": "Write A ^ B.",
+    "mod": "Write A % B.",
+    "ln": "Write log(FIELD), which is the natural logarithm.",
+    "log10": "Write log(FIELD) / log(10).",
+    "int": "Write toInt(FIELD).",
+    "tonum": "Write toNumber(FIELD).",
+    "date": 'Write formatDate(FIELD, "%Y-%m-%d").',
+    "date_format": 'Write formatDate(FIELD, "%Y-%m-%d").',
+    "todatetime": "Write parseDate(FIELD, \"yyyy-MM-dd'T'HH:mm:ss\").",
+    "strptime": "Write parseDate(FIELD, \"yyyy-MM-dd'T'HH:mm:ss\").",
+    "hour": 'Write formatDate(FIELD, "%H").',
+}
+
+COMMANDS = {
+    "select": "Write: fields A, B",
+    "project": "Write: fields A, B",
+    "table": "Write: display A, B",
+    "keep": "Write: display A, B",
+    "summarize": "Write: stats count(*) by FIELD",
+    "summarise": "Write: stats count(*) by FIELD",
+    "aggregate": "Write: stats count(*) by FIELD",
+    "group": "Write: stats count(*) by FIELD",
+    "by": "It stands in stats: stats count(*) by FIELD",
+    "eval": "Write: fields EXPRESSION as NAME",
+    "extend": "Write: fields EXPRESSION as NAME",
+    "rename": "Write: fields FIELD as NAME",
+    "rex": "Write: parse FIELD /(?<name>...)/",
+    "extract": "Write: parse FIELD /(?<name>...)/",
+    "spath": 'Write: json field=FIELD "path" as NAME',
+    "uniq": "Write: dedup FIELD",
+    "distinct": "Write: dedup FIELD",
+    "count": "Write: stats count(*)",
+    "take": "Write: limit N",
+    "top": "Write: stats count(*) as n by FIELD | sort n desc | limit 10",
+    "rare": "Write: stats count(*) as n by FIELD | sort n asc | limit 10",
+    "grep": "Write: filter @message like /text/",
+    "match": "Write: filter @message like /text/",
+    "having": "Write: filter CONDITION",
+    "mvexpand": "Write: expand FIELD",
+}

@@ -1,0 +1,55 @@
+"""The files that the name of a source means."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from eks_audit_nb.errors import SourceError
+from eks_audit_nb.reading.unpacking import begins_like_a_log
+
+_SUFFIXES = (".jsonl", ".json", ".log", ".ndjson")
+_ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{0,9}")
+_SOURCES = 'Give a file, a folder, a glob in quotes, "sample", or "cloudwatch:CLUSTER".'
+# What CloudWatch leaves beside an export to see whether it may write.
+_WRITE_TEST = "aws-logs-write-test"
+
+
+def find_files(where: str) -> list[Path]:
+    """The files that a path, a folder or a glob names, sorted.
+
+    Raises:
+        SourceError: Nothing there.
+    """
+    try:
+        return _found_files(where)
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read, a wrong pattern
+        reason = getattr(error, "strerror", None) or error
+        raise SourceError(f"{where[:200]!r} cannot be read: {reason}. {_SOURCES}") from None
+
+
+def _found_files(where: str) -> list[Path]:
+    path = Path(where).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = [p for p in path.rglob("*") if p.is_file() and _is_log(p)]
+        wanted = f"a file that ends in {', '.join(_SUFFIXES)} or one of these with .gz"
+    elif any(sign in where for sign in "*?["):
+        anchor = Path(path.anchor) if path.is_absolute() else Path()
+        pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else str(path)
+        found = [p for p in anchor.glob(pattern) if p.is_file()]
+        wanted = "a file that the pattern matches"
+    else:
+        raise SourceError(f"There is no file or folder {where!r}. {_SOURCES}")
+    if not found:
+        raise SourceError(f"{where!r} holds no audit log: expected {wanted}.")
+    return sorted(found)
+
+
+def _is_log(path: Path) -> bool:
+    if path.name.startswith(".") or path.name == _WRITE_TEST:
+        return False
+    suffix = Path(path.name.removesuffix(".gz")).suffix
+    # Exports and Firehose give their files no suffix, and a CSV may be anything: their first bytes tell.
+    return suffix in _SUFFIXES or ((suffix == ".csv" or not _ANY_SUFFIX.fullmatch(suffix)) and begins_like_a_log(path))
