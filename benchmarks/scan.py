@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -124,7 +126,9 @@ def _measure(files: dict[str, Path], engines: list[Engine], questions: str, runs
     for number in range(runs):
         for form, name, engine in _turns(files, engines, questions):
             print(f"round {number + 1}, {form}, {name}, {engine.name}", file=sys.stderr)
-            run = measure.run(engine.command(files[form], name))
+            with tempfile.TemporaryDirectory() as cache:  # nothing is left from one run for the next
+                os.environ["EKS_AUDIT_CACHE"] = cache
+                run = measure.run(engine.command(files[form], name))
             report = engine.read(run.output, name)
             _compare(answers, name, f"{engine.name}, {form}", report)
             results[form, engine.name, name].append(

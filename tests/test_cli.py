@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from eks_audit_nb.queries import list_queries
 from eks_audit_nb.reporting.notebooks import list_notebooks
 
 from conftest import audit_event
+from logs import go_json
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -101,7 +104,7 @@ def test_incomplete(capsys: pytest.CaptureFixture[str], make_log: Callable[..., 
     code, out, err = run(capsys, "query", str(make_log(audit_event(), "{broken")), "fields verb | filter verb = 'get'")
     assert code == 3
     assert "get" in out
-    assert "Complete:  NO. 1 lines of the window are no JSON" in err
+    assert "Complete:  NO. 1 line of the window is no JSON" in err
 
 
 @pytest.mark.parametrize(
@@ -242,7 +245,7 @@ def test_incomplete_says_why(hostile_report: subprocess.CompletedProcess[str]) -
     """Where an answer may lack rows the line of its notebook says so, and why."""
     assert hostile_report.returncode == 3
     assert "INCOMPLETE In what could be read: " in hostile_report.stderr
-    assert "\n    It may lack rows: 1 lines of the window are no JSON" in hostile_report.stderr
+    assert "\n    It may lack rows: 1 line of the window is no JSON" in hostile_report.stderr
 
 
 def test_messages_keep_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -306,3 +309,120 @@ def test_query_with_a_table_and_modes(
     code, _, err = run(capsys, "query", log, text)
     assert code == 1
     assert "--table NAME FILE" in err
+
+
+# --- cases ----------------------------------------------------------------------------------------------------------
+
+
+def test_collect_and_verify(capsys: pytest.CaptureFixture[str], make_log: Callable[..., Path], tmp_path: Path) -> None:
+    """collect prints where the case is and nothing else on standard output; verify says that it is whole."""
+    log, out = make_log(audit_event(), audit_event(verb="list")), tmp_path / "case"
+    code, said, err = run(capsys, "collect", str(log), "--out", str(out))
+    assert (code, said) == (0, f"{out}\n")
+    assert "Events:      2, " in err
+    code, said, err = run(capsys, "verify", str(out))
+    assert (code, err) == (0, "")
+    assert said.splitlines()[-1] == "The case is whole, as it was collected."
+    assert "Manifest:    SHA-256 " in said
+    log.unlink()
+    assert f"Input:       {log} is not there any more." in run(capsys, "verify", str(out))[1]
+
+
+def test_query_of_a_case(capsys: pytest.CaptureFixture[str], make_log: Callable[..., Path], tmp_path: Path) -> None:
+    """A query of a case has the rows of the log, its completeness and its exit code."""
+    logs = {
+        0: make_log(audit_event(), audit_event(verb="list"), name="whole.jsonl"),
+        3: make_log(audit_event(), audit_event(verb="list"), "{broken", name="broken.jsonl"),
+    }
+    for number, (expected, log) in enumerate(logs.items()):
+        out = str(tmp_path / f"case {number}")
+        assert run(capsys, "collect", str(log), "--out", out)[0] == 0  # every line is in the case, as it was
+        for text in ("filter verb = 'list' | fields verb, @message, @ptr", "stats count(*) as n by verb"):
+            code, said, err = run(capsys, "query", out, text, "--format", "jsonl")
+            assert code == expected
+            assert said == run(capsys, "query", str(log), text, "--format", "jsonl")[1]
+            assert "Complete:  yes" in err if expected == 0 else "Complete:  NO. 1 line of the window is no JSON" in err
+
+
+def test_collect_of_a_broken_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What is missing of a log makes collecting incomplete, with exit code 3, as it does every query of the case."""
+    log, out = tmp_path / "audit.jsonl.gz", tmp_path / "case"
+    lines = [json.dumps(audit_event(userAgent=str(number**9))) for number in range(99)]
+    log.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0)[:-300])
+    code, said, err = run(capsys, "collect", str(log), "--out", str(out))
+    assert (code, said) == (3, f"{out}\n")
+    assert f"Incomplete:  The compressed data of {log} is cut or damaged; what follows is missing." in err
+    assert run(capsys, "verify", str(out))[0] == 0
+    assert run(capsys, "query", str(out), "stats count(*) as n")[0] == 3
+
+
+def test_verify_of_a_damaged_case(
+    capsys: pytest.CaptureFixture[str], make_log: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Each problem is a line on standard error, the exit code is 1, and a query says how to check."""
+    out = tmp_path / "case"
+    run(capsys, "collect", str(make_log(audit_event())), "--out", str(out))
+    (out / "part-00001.jsonl.zst").write_bytes(b"x")
+    (out / "more").touch()
+    code, said, err = run(capsys, "verify", str(out))
+    assert code == 1
+    assert said.splitlines()[-1] == "The case is not what was collected."
+    assert "eks-audit: part-00001.jsonl.zst has changed: its SHA-256 is another one.\n" in err
+    assert "eks-audit: more does not belong to the case.\n" in err
+    code, said, err = run(capsys, "query", str(out), "fields @message")
+    assert (code, said) == (1, "")
+    assert "eks-audit verify" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["collect", "cloudwatch:x", "--out", "case"], "collect takes log files so far"),
+        (["collect", "no/such/file", "--out", "case"], "There is no file or folder 'no/such/file'"),
+        (["collect", "audit.jsonl", "--out", "audit.jsonl"], "--out takes a folder, and 'audit.jsonl' is a file"),
+        (["collect", "audit.jsonl", "--out", "audit.jsonl/case"], "cannot be written to audit.jsonl/case"),
+        (["collect", "audit.jsonl", "--out", "."], "is there already. Give --out a folder that is not there"),
+        (["collect", "text.jsonl", "--out", "case"], "holds no audit events"),
+        (["verify", "none"], "none is no case: there is no manifest.json in it"),
+        (["verify", "audit.jsonl"], "The case audit.jsonl cannot be read: manifest.json: Not a directory"),
+        (["verify", "."], ". is no case: there is no manifest.json in it"),
+    ],
+)
+def test_mistakes_with_cases(
+    capsys: pytest.CaptureFixture[str],
+    make_log: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    """A mistake gives exit code 1 and a message on standard error, and no case."""
+    monkeypatch.chdir(make_log(audit_event()).parent)
+    make_log("text", name="text.jsonl")
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+    assert err.count("eks-audit: ") == err.count("\n") == 1
+    assert sorted(path.name for path in Path().iterdir()) == ["audit.jsonl", "text.jsonl"]
+
+
+def test_a_query_is_asked_once(make_log: Callable[..., Path], tmp_path: Path) -> None:
+    """A query for a rare text makes no case and leaves nothing behind; any other one makes the case, once."""
+    events = [go_json(audit_event(auditID=str(n), verb="delete" if n == 70 else "get")) for n in range(99)]
+    log, cache, temporary = make_log(*events), tmp_path / "cache", tmp_path / "temporary"
+    temporary.mkdir()
+
+    def rows(text: str) -> list[str]:
+        command = [sys.executable, "-m", "eks_audit_nb.cli", "query", str(log), text, "--format", "csv"]
+        own = {**os.environ, "EKS_AUDIT_CACHE": str(cache), "TMPDIR": str(temporary)}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=own)
+        assert list(temporary.iterdir()) == []
+        assert "Complete:  yes" in done.stderr
+        return done.stdout.split()[1:]
+
+    assert rows("filter verb = 'delete' | fields auditID") == ["70"]
+    assert not cache.exists()
+    assert rows("stats count(*) as n") == ["99"]
+    (case,) = cache.iterdir()
+    assert rows("filter verb = 'delete' | fields auditID") == ["70"]
+    assert list(cache.iterdir()) == [case]

@@ -632,6 +632,15 @@ def odd_events() -> EventStore:
     )
 
 
+# What the made-up queries do wrong now and then.
+REASONS = (
+    "not visible after stats",
+    "beyond what can be computed",
+    "alone is no condition",
+    "is no block of addresses",
+)
+
+
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 def test_any_query_is_answered_or_refused(choices: random.Random) -> None:
@@ -640,7 +649,7 @@ def test_any_query_is_answered_or_refused(choices: random.Random) -> None:
     try:
         found = odd_events().ask(parse(text), None)
     except QueryError as error:
-        assert "not visible after stats" in error.message or "beyond what can be computed" in error.message  # noqa: PT017
+        assert any(reason in error.message for reason in REASONS)  # noqa: PT017
     else:
         assert {len(values) for values in found.values.values()} == {found.rows}
         assert list(found.values) == [column.name for column in found.columns]

@@ -717,7 +717,7 @@ def test_every_function_is_tried() -> None:
         ("fields formatDate(a, '%q')", "'%q'", "cannot be written here"),
         ("fields formatDate(a, '%Y', '../UTC')", "'../UTC'", "There is no time zone"),
         ("fields regexReplace(a, b, 'x')", "b", "has to be quoted text"),
-        ("fields regexReplace(a, '(?=x)', '')", "regexReplace(a, '(?=x)', '')", "not valid"),
+        ("fields regexReplace(a, '(?=x)', '')", "'(?=x)'", "not valid"),
         (r"fields regexReplace(a, '(x)', '\2')", r"'\2'", "The pattern has no group"),
         ("fields strcontains(a, 'x', 1)", "1", "is true or false"),
         (f"fields case({', '.join('a, b' for _ in range(11))})", "a", "at most 10 branches"),

@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from eks_audit_nb.case.collecting import collect_files
 from eks_audit_nb.errors import ParameterError, QueryError, SourceError, WindowError
 from eks_audit_nb.sources.files import FileSource
 
 from conftest import audit_event
+from logs import go_json
 
 MakeLog = Callable[..., Path]
 
@@ -102,7 +104,7 @@ def test_truncated_events_are_a_reason_for_doubt(make_log: MakeLog, line: str) -
         'fields @message | filter @message like "0000-4000"'
     )
     assert list(result.frame["@message"]) == [line]
-    assert result.reasons == ("1 events of the window were cut short when they were written.",)
+    assert result.reasons == ("1 event was cut short when written, in this window.",)
 
 
 def test_only_the_window_is_doubted(make_log: MakeLog) -> None:
@@ -244,7 +246,7 @@ def test_a_window_wider_than_the_log_is_noted(sample: FileSource) -> None:
 def test_json_that_is_no_audit_event_is_a_reason_for_doubt(make_log: Callable[..., Path]) -> None:
     """A JSON line without an auditID is counted apart from audit events, and makes the result incomplete."""
     result = FileSource(str(make_log(audit_event(), '{"foo": 1}'))).run("stats count(*) as n")
-    assert result.reasons == ("1 lines of the window are JSON and no audit events.",)
+    assert result.reasons == ("1 line of the window is JSON and no audit event.",)
 
 
 def test_lookup_tables_and_modes(make_log: Callable[..., Path], tmp_path: Path) -> None:
@@ -260,3 +262,97 @@ def test_lookup_tables_and_modes(make_log: Callable[..., Path], tmp_path: Path) 
     strict = FileSource(log, is_strict=True)
     with pytest.raises(QueryError, match="limit stands before the last stats"):
         strict.run("limit 5 | stats count(*)")
+
+
+# --- cases ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own, which is not there yet."""
+    monkeypatch.setenv("EKS_AUDIT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def many(make_log: MakeLog) -> Path:
+    """A hundred events, one of which deletes; written as the API server writes them."""
+    return make_log(*[go_json(audit_event(auditID=str(n), verb="delete" if n == 70 else "get")) for n in range(100)])
+
+
+def test_a_case_as_a_source(make_log: MakeLog, tmp_path: Path, own_cache: Path) -> None:
+    """A case is asked where it lies: nothing is read again and nothing is written into the cache."""
+    log = many(make_log)
+    collect_files(str(log), tmp_path / "case")
+    for is_asked_once in (False, True):
+        source = FileSource(str(tmp_path / "case"), is_asked_once=is_asked_once)
+        assert source.files == []
+        assert source.manifest.events == 100
+        result = source.run("filter verb = 'delete' | fields auditID, @message")
+        assert ids(result.frame) == ["70"]
+        assert result.source == str(tmp_path / "case")
+        assert str(result.window) == "2026-11-24 10:00:00.123 to 2026-11-24 10:00:00.123 UTC"
+        source.close()
+    assert not own_cache.exists()
+
+
+def test_one_question_needs_no_case(make_log: MakeLog, own_cache: Path) -> None:
+    """A source that is asked once makes no case for a question with a rare text, and says how much was read."""
+    log = many(make_log)
+    source = FileSource(str(log), is_asked_once=True)
+    text = "filter verb = 'delete' | fields auditID, @message"
+    once = source.run(text)
+    assert not own_cache.exists()
+    asked = FileSource(str(log)).run(text)
+    assert once.frame.equals(asked.frame)
+    assert (once.statistics, once.complete, once.notes[1:]) == (asked.statistics, True, asked.notes)
+    assert "passed over and not checked" in once.notes[0]
+    assert once.window is None  # the ends of the log were not looked at
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("filter verb = 'delete' | fields auditID", "-1h"),
+        ("filter responseStatus.code = 403 | fields auditID", ""),
+        ("stats count(*) by verb", ""),
+        ("filter verb = 'get' | fields auditID", ""),
+    ],
+)
+def test_questions_for_which_a_case_is_made(make_log: MakeLog, own_cache: Path, text: str, start: str) -> None:
+    """A window, or a question that most events may count in, makes the case that the next question finds."""
+    log = many(make_log)
+    source = FileSource(str(log), is_asked_once=True)
+    result = source.run(text, start)
+    assert result.frame.equals(FileSource(str(log)).run(text, start).frame)
+    (case,) = own_cache.iterdir()
+    made = case.stat().st_mtime_ns
+    again = FileSource(str(log), is_asked_once=True).run("filter verb = 'delete' | fields auditID")
+    assert ids(again.frame) == ["70"]
+    assert again.window is not None
+    assert case.stat().st_mtime_ns == made
+
+
+def test_what_is_wrong_is_said_once_a_case_is_needed(make_log: MakeLog, own_cache: Path) -> None:
+    """A source that is asked once says the same of lines that it cannot read, and of files without events."""
+    log = make_log(*[go_json(audit_event()) for _ in range(9)], "{broken", go_json(audit_event(verb="delete")))
+    result = FileSource(str(log), is_asked_once=True).run("filter verb = 'delete' | fields verb")
+    assert result.reasons == ("1 line of the window is no JSON; filters cannot see their fields.",)
+    source = FileSource(str(make_log("no JSON")), is_asked_once=True)
+    with pytest.raises(SourceError, match="holds no audit events"):
+        source.run("filter verb = 'delete' | fields verb")
+
+
+def test_modes_of_a_source_that_is_asked_once(make_log: MakeLog, tmp_path: Path, own_cache: Path) -> None:
+    """Lookup tables, the field cap and strictness hold without a case too."""
+    log = str(many(make_log))
+    table = tmp_path / "people.csv"
+    table.write_text("login,name\nalice,Alice\n")
+    source = FileSource(log, tables={"people": table}, is_asked_once=True)
+    text = "filter verb = 'delete' | lookup people login AS user.username OUTPUT name | display name"
+    assert source.run(text).frame["name"].tolist() == ["Alice"]
+    capped = FileSource(log, field_cap=4, is_asked_once=True)
+    assert len(capped.run("filter verb = 'delete' | fields auditID").frame) == 0
+    strict = FileSource(log, is_strict=True, is_asked_once=True)
+    with pytest.raises(QueryError, match="limit stands before the last stats"):
+        strict.run("filter verb = 'delete' | limit 5 | stats count(*)")
+    assert not own_cache.exists()

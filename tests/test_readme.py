@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eks_audit_nb.cli import build_parser, shield_dashes
-from eks_audit_nb.queries import list_queries
+from eks_audit_nb.queries import list_queries, prepare
 from eks_audit_nb.reporting.notebooks import find_notebooks, list_notebooks
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +31,7 @@ def test_commands_are_understood(line: str) -> None:
 def test_there_are_commands() -> None:
     """The commands above are found at all, and each command of the command line is shown."""
     shown = {re.sub(r"^.*?eks-audit ", "", line).split()[0] for line in COMMANDS}
-    assert {"report", "query", "lab"} <= shown
+    assert {"report", "query", "lab", "collect", "verify"} <= shown
     for name in ("queries", "notebooks"):
         assert f"`eks-audit {name}" in README
 
@@ -46,6 +46,14 @@ def test_make_stands_for_plain_lines() -> None:
         assert f"    {line}\n" in README
         assert f"\t{line}\n" in makefile
     assert "make test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_saved_queries_are_invoked_rightly() -> None:
+    """Every `$name(...)` of the README names a query that ships, with parameters that it has."""
+    invoked = re.findall(r"`(\$[^`]+)`", README)
+    assert invoked
+    for text in invoked:
+        assert "$" not in prepare(text, {}).text
 
 
 def test_questions_are_those_of_the_notebooks() -> None:

@@ -72,7 +72,7 @@ def test_incomplete_answers_are_told(tmp_path: Path, make_log: Callable[..., Pat
     log = make_log(audit_event(), '{"kind":"Event","auditID":"x","stage":')
     report = run_report(str(log), find_notebooks(["04"]), tmp_path / "out", progress=False)
     assert report.exit_code == INCOMPLETE
-    assert "1 lines of the window are no JSON" in report.runs[0].doubts
+    assert "1 line of the window is no JSON" in report.runs[0].doubts
     assert "1 may lack rows of the window" in (tmp_path / "out" / "index.html").read_text()
     assert report.runs[0].headline.startswith("In what could be read: ")
 

@@ -35,7 +35,7 @@ def answer(path: str, question: Question) -> Iterable[Row]:
     """The rows of the answer."""
     from eks_audit_nb import connect
 
-    source = connect(path)
+    source = connect(path, is_asked_once=True)
     frame = source.run(question.text).frame
     source.close()
     columns = [[_plain(value) for value in frame[column]] for column in question.columns]

@@ -36,7 +36,8 @@ class BlockWriter:
         self.longest = 0
         self._next_line = first_line
         self._offset = 0
-        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        # With a checksum, so that no reader takes damaged lines for other ones.
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         self._file: BinaryIO = path.open("wb")
 
     @property
@@ -79,4 +80,4 @@ def lines_of(path: Path, blocks: Iterable[Block], wanted: Sequence[int]) -> Iter
             file.seek(block.offset)
             lines = decompressor.decompress(file.read(block.length)).split(b"\n")
             for line in wanted[here:position]:
-                yield line, lines[line - block.first_line].strip(b" \t\r")
+                yield line, lines[line - block.first_line].strip()

@@ -75,8 +75,10 @@ def _put(begun: Path, folder: Path) -> None:
     try:
         begun.rename(folder)
     except OSError:
-        if not is_case(folder):  # else another process was quicker, and made the same
-            raise
+        if is_case(folder):  # another process was quicker, and made the same
+            return
+        shutil.rmtree(folder, ignore_errors=True)  # what is left of one that was dropped in part
+        begun.rename(folder)
 
 
 def _root() -> Path:
@@ -90,7 +92,7 @@ def _limit_bytes() -> float:
         limit = float(text) if text else _DEFAULT_GB
     except ValueError:
         limit = -1.0
-    if limit < 0:
+    if not limit >= 0:  # nor is it for what is no number
         raise SourceError(f"EKS_AUDIT_CACHE_GB is {text!r}. Give a number of gigabytes, such as 20.")
     return limit * 1e9
 

@@ -55,6 +55,12 @@ class Part:
         return f"{self.name}.odd.parquet"
 
     @property
+    def tables(self) -> tuple[str, ...]:
+        """The files of its rows."""
+        columns = (self.columns,) if self.segments else ()
+        return (*columns, self.odd) if self.has_odd or not self.segments else columns
+
+    @property
     def texts(self) -> str:
         """The file of the lines."""
         return f"{self.name}.jsonl.zst"
@@ -115,6 +121,8 @@ def read_manifest(folder: Path) -> Manifest:
         content["parts"] = tuple(_part(each) for each in content["parts"])
         content["broken_files"], content["doubts"] = tuple(content["broken_files"]), tuple(content["doubts"])
         return Manifest(**content)
+    except FileNotFoundError:
+        raise SourceError(f"{folder} is no case: there is no {NAME} in it. Make one with: eks-audit collect") from None
     except OSError as error:
         raise SourceError(f"The case {folder} cannot be read: {path.name}: {error.strerror or error}.") from None
     except (ValueError, TypeError, KeyError) as error:

@@ -1,7 +1,8 @@
 """Files asked one question: lines that cannot count are passed over before they are taken apart.
 
-The answer is that of a case of the same files. Where it cannot be had this way, `UnscannableError` says so, and a case
-is made: the question has no text to look for, or there are lines that only the reader of everything can read.
+The rows are those that a case of the same files gives; of a line that is passed over, only its beginning and its end
+are looked at, so that a damage inside it is not seen. Where they cannot be had this way, `UnscannableError` says so,
+and a case is made: the question has no text to look for, or there are lines that only the reader of everything can read.
 """
 
 from __future__ import annotations
@@ -14,19 +15,28 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from eks_audit_nb.case.sieve import DamagedError, Literals, Sieved, first_block, rarest_first, sieve_block, sieve_file
+from eks_audit_nb.case.sieve import (
+    DamagedError,
+    Literals,
+    Sieved,
+    begins_with_an_event,
+    first_block,
+    rarest_first,
+    sieve_block,
+    sieve_file,
+)
 from eks_audit_nb.engine import rows
 from eks_audit_nb.engine.chain import Context, Events
 from eks_audit_nb.engine.compiler import Statement, compile_query
-from eks_audit_nb.engine.narrowing import asks_for_clock, literals
+from eks_audit_nb.engine.narrowing import asks_for_clock, literals, tells_order
 from eks_audit_nb.engine.rows import Segment
 from eks_audit_nb.engine.store import Scanned, Store, connected, scanned_sql
 from eks_audit_nb.insights import tree
 from eks_audit_nb.reading.lines import log_stream_name
 from eks_audit_nb.window import Window
 
-# Where more of the first lines can count, so many would be kept that a case is quicker.
-_MOST = 0.2
+# Where more of the first lines of the largest files can count, so many would be kept that a case is quicker.
+_MOST, _SAMPLED = 0.2, 16
 # What is kept goes to disk beyond this, so that memory does not grow with the files.
 _MEMORY = "300MB"
 _KEPT = "kept"
@@ -52,8 +62,12 @@ class ScanStore(Store):
         self._folder = TemporaryDirectory(prefix="eks-audit-")
         self._lines = self._bytes = self._kept = 0
         folder = Path(self._folder.name)
-        super().__init__(connected(folder=folder, memory_limit=_MEMORY), tables)
+        self._in_order = tells_order(query)
+        connection = connected(folder=folder, memory_limit=_MEMORY)
+        # Without an order to keep, several threads read one file.
+        connection.execute(f"SET preserve_insertion_order = {self._in_order}")
         try:
+            super().__init__(connection, tables)
             for path in files:
                 self._sieve(path, wanted, (folder / "first.jsonl", folder / "second.jsonl"))
             self._scanned = self._counted()
@@ -86,28 +100,41 @@ class ScanStore(Store):
             halves = sieve_file(path, wanted, outs)
         except (DamagedError, OSError):  # the reader of everything says what is wrong
             raise UnscannableError from None
-        for half, out in zip(halves, outs, strict=False):
+        # Each half numbers its own lines, so that both are taken at once.
+        pieces = []
+        parameters: dict[str, object] = {}
+        for number, (half, out) in enumerate(zip(halves, outs, strict=False)):
             if half.kept:
-                self._take(half, out, Segment(0, str(path), log_stream_name(path)))
+                sql, named = self._kept_lines(str(number), half, out, Segment(0, str(path), log_stream_name(path)))
+                pieces.append(sql)
+                parameters |= named
             self._lines += half.lines
             self._bytes += half.bytes
+            self._kept += len(half.kept)
+        if pieces:
+            self._take(" UNION ALL ".join(pieces), parameters)
 
-    def _take(self, half: Sieved, out: Path, segment: Segment) -> None:
-        read = "read_json_objects($out, format = 'newline_delimited', ignore_errors = true)"
-        numbered = f"SELECT row_number() OVER () AS place, CAST(json AS VARCHAR) AS json FROM {read}"
-        numbers = "SELECT unnest($kept) AS line, generate_subscripts($kept, 1) AS place"
-        lines = f"(SELECT line + $first AS line, json FROM ({numbered}) JOIN ({numbers}) USING (place))"
-        sql, parameters = rows.of_relation("scan", lines, [segment])
-        made = f"SELECT * EXCLUDE (json), parse_filename(log) || ':' || line AS pointer, json FROM ({sql})"
+    def _kept_lines(self, name: str, half: Sieved, out: Path, segment: Segment) -> tuple[str, dict[str, object]]:
+        read = f"read_json_objects($out_{name}, format = 'newline_delimited', ignore_errors = true)"
+        if self._in_order:
+            numbered = f"SELECT row_number() OVER () AS place, CAST(json AS VARCHAR) AS json FROM {read}"
+            numbers = f"SELECT unnest($kept_{name}) AS line, generate_subscripts($kept_{name}, 1) AS place"
+            lines = f"(SELECT line + $first_{name} AS line, json FROM ({numbered}) JOIN ({numbers}) USING (place))"
+            places = {f"kept_{name}": half.kept, f"first_{name}": self._lines}
+        else:
+            lines, places = f"(SELECT 0 AS line, CAST(json AS VARCHAR) AS json FROM {read})", {}
+        sql, parameters = rows.of_relation(name, lines, [segment])
+        parameters |= {f"out_{name}": str(out), **places}
+        return f"SELECT * EXCLUDE (json), parse_filename(log) || ':' || line AS pointer, json FROM ({sql})", parameters
+
+    def _take(self, sql: str, parameters: dict[str, object]) -> None:
         is_first = not self._one("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'lines'")[0]
         try:
             self._connection.execute(
-                f"{'CREATE TABLE lines AS' if is_first else 'INSERT INTO lines'} {made}",
-                {**parameters, "out": str(out), "kept": half.kept, "first": self._lines},
+                f"{'CREATE TABLE lines AS' if is_first else 'INSERT INTO lines'} {sql}", parameters
             )
         except duckdb.Error:  # a line beyond all bounds
             raise UnscannableError from None
-        self._kept += len(half.kept)
 
     def _counted(self) -> Scanned:
         if not self._kept:
@@ -126,19 +153,23 @@ def _worth_it(files: Sequence[Path], query: tree.Query) -> Literals:
     """The texts to look for, the rarest first.
 
     Raises:
-        UnscannableError: There are none, too many of the first lines have them, or the answer depends on the window.
+        UnscannableError: There are none, a file is not raw, too many lines have them, or the answer depends on the
+            window.
     """
     wanted: Literals = literals(query)
     if not wanted or asks_for_clock(query):
         raise UnscannableError
-    for number, path in enumerate(files):
-        try:
-            block = first_block(path)
-        except (DamagedError, OSError):
-            raise UnscannableError from None
-        if number == 0:
-            wanted = rarest_first(block, wanted)
-        found = sieve_block(block, wanted)
-        if not found.lines or len(found.kept) > found.lines * _MOST:
+    try:
+        if not all(begins_with_an_event(path) for path in files):
             raise UnscannableError
+        some = sorted(files, key=lambda path: path.stat().st_size, reverse=True)[:_SAMPLED]
+        sizes = [path.stat().st_size for path in some]
+        blocks = [first_block(path) for path in some]
+    except (DamagedError, OSError):
+        raise UnscannableError from None
+    wanted = rarest_first(blocks[0], wanted)
+    found = [sieve_block(block, wanted) for block in blocks]
+    shares = [len(each.kept) / max(each.lines, 1) for each in found]
+    if sum(size * share for size, share in zip(sizes, shares, strict=True)) > sum(sizes) * _MOST:
+        raise UnscannableError
     return wanted

@@ -10,6 +10,7 @@ import io
 import json
 import subprocess
 import sys
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 from ahocorasick_rs import BytesAhoCorasick
 
 from eks_audit_nb.engine.rows import TRUNCATED
@@ -31,6 +31,9 @@ _BLOCK_BYTES = 1024 * 1024
 _SHARED_BYTES, _OWN_SHARE = 200_000_000, 0.53
 _PIECES_AHEAD = 32
 _BEGINNING = b'{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"'
+_AUDIT_ID = b'","auditID":"'
+_WITHIN = len(_BEGINNING) + len("RequestResponse") + len(_AUDIT_ID)
+_BLANKS = b" \t\r\n"
 _SLASH, _NUMBER = b"\\/", b"\\u"
 # What Go's encoder escapes by number: < > &
 _BY_NUMBER = (b"003c", b"003e", b"0026")
@@ -83,6 +86,16 @@ def sieve_file(path: Path, literals: Literals, outs: tuple[Path, Path]) -> list[
     return [first, Sieved(**json.loads(answer))]
 
 
+def begins_with_an_event(path: Path) -> bool:
+    """Whether a file begins as the API server writes events.
+
+    Raises:
+        DamagedError: The compressed data is cut or damaged there.
+        OSError: The file cannot be read.
+    """
+    return next(unpacked(path, _damaged), b"").lstrip(b" \t\r\n").startswith(_BEGINNING)
+
+
 def first_block(path: Path) -> bytes:
     """The first lines of a file.
 
@@ -90,13 +103,14 @@ def first_block(path: Path) -> bytes:
         DamagedError: The compressed data is cut or damaged there.
         OSError: The file cannot be read.
     """
-    return next(_whole_blocks(unpacked(path, _damaged)), b"")
+    block, end = next(_whole_blocks(unpacked(path, _damaged)), (b"", 0))
+    return block[:end]
 
 
 def sieve_block(block: bytes, literals: Literals) -> Sieved:
     """What would be kept of one block of whole lines."""
     total = Sieved()
-    _Sieve(literals)(block, total, io.BytesIO())
+    _Sieve(literals)(block, len(block), total, io.BytesIO())
     return total
 
 
@@ -109,8 +123,8 @@ def _sieve(pieces: Iterable[bytes], literals: Literals, out: Path) -> Sieved:
     sieve = _Sieve(literals)
     total = Sieved()
     with out.open("wb") as kept:
-        for block in _whole_blocks(pieces):
-            sieve(block, total, kept)
+        for block, end in _whole_blocks(pieces):
+            sieve(block, end, total, kept)
     return total
 
 
@@ -120,73 +134,75 @@ class _Sieve:
         self._others = others
         # One search a text: the library is fastest by far where it looks for a single one.
         self._first = [BytesAhoCorasick([text]) for text in first]
-        self._events = BytesAhoCorasick([b"}\n" + _BEGINNING])
+        self._events = BytesAhoCorasick([_BEGINNING])
         self._truncated, self._slash, self._number = (BytesAhoCorasick([each]) for each in (TRUNCATED, _SLASH, _NUMBER))
 
-    def __call__(self, block: bytes, total: Sieved, out: BinaryIO) -> None:
-        """Count a block's lines, and write those that can count."""
-        signs = np.frombuffer(block, dtype=np.uint8)
-        is_end = signs == ord("\n")
+    def __call__(self, block: bytes, end: int, total: Sieved, out: BinaryIO) -> None:
+        """Count the lines of a block before its end, and write those that can count."""
+        is_end = np.frombuffer(block, dtype=np.uint8, count=end) == ord("\n")
         lines = int(np.count_nonzero(is_end))
-        wanted = [place for search in self._first for place in _places(search, block)]
-        doubtful = [*_places(self._truncated, block), *_places(self._slash, block)]
-        doubtful += [at for at in _places(self._number, block) if block[at + 2 : at + 6] not in _BY_NUMBER]
-        is_plain = (
-            block.startswith(_BEGINNING)
-            and block.endswith(b"}\n")
-            and len(self._events.find_matches_as_indexes(block)) == lines - 1
-        )
-        if wanted or doubtful or not is_plain:
-            ends = np.flatnonzero(is_end)
-            texts = {line: _text(block, ends, line) for line in _lines(ends, wanted)}
-            kept = {
-                line: text
-                for line, text in texts.items()
-                if all(any(each in text for each in some) for some in self._others)
-            }
-            kept |= {line: _text(block, ends, line) for line in _lines(ends, doubtful)}
-            if not is_plain:
-                every = {line: _text(block, ends, line) for line in range(lines)}
-                kept |= {line: text for line, text in every.items() if not _is_like_an_event(text)}
-            total.kept += [total.lines + line for line in sorted(kept)]
-            out.write(b"".join(kept[line] for line in sorted(kept)))
+        begins = _places(self._events, block, end)
+        is_plain = len(begins) == lines and _are_events(block, begins, end)
+        ends = [*(begin - 1 for begin in begins[1:]), end - 1] if is_plain else np.flatnonzero(is_end).tolist()
+        kept = {
+            line: text
+            for line in {bisect_left(ends, place) for search in self._first for place in _places(search, block, end)}
+            for text in [_text(block, ends, line)]
+            if all(any(each in text for each in some) for some in self._others)
+        }
+        doubtful = [*_places(self._truncated, block, end), *_places(self._slash, block, end)]
+        doubtful += [at for at in _places(self._number, block, end) if block[at + 2 : at + 6] not in _BY_NUMBER]
+        kept |= {line: _text(block, ends, line) for line in {bisect_left(ends, place) for place in doubtful}}
+        if not is_plain:
+            every = {line: _text(block, ends, line) for line in range(lines)}
+            kept |= {line: text for line, text in every.items() if not _are_events(text, [0], len(text))}
+            total.bytes -= sum(len(text) - 1 - len(text.strip(_BLANKS)) for text in every.values())
+        order = sorted(kept)
+        total.kept += [total.lines + line for line in order]
+        out.write(b"".join([kept[line] for line in order]))
         total.lines += lines
-        total.bytes += len(block) - lines
+        total.bytes += end - lines
 
 
-def _places(search: BytesAhoCorasick, block: bytes) -> list[int]:
-    return [start for _, start, _ in search.find_matches_as_indexes(block)]
+def _places(search: BytesAhoCorasick, block: bytes, end: int) -> list[int]:
+    return [start for _, start, _ in search.find_matches_as_indexes(block) if start < end]
 
 
-def _lines(ends: npt.NDArray[np.int64], places: Sequence[int]) -> list[int]:
-    """The lines that places lie in."""
-    found: list[int] = np.unique(np.searchsorted(ends, np.array(places, dtype=np.int64))).tolist()
-    return found
-
-
-def _text(block: bytes, ends: npt.NDArray[np.int64], line: int) -> bytes:
+def _text(block: bytes, ends: Sequence[int], line: int) -> bytes:
     """A line with its end."""
     return block[ends[line - 1] + 1 if line else 0 : ends[line] + 1]
 
 
-def _is_like_an_event(text: bytes) -> bool:
-    return text.startswith(_BEGINNING) and text.endswith(b"}\n")
+def _are_events(block: bytes, begins: Sequence[int], end: int) -> bool:
+    """Whether lines begin at these places, and are events by their beginnings and ends."""
+    return (
+        block.startswith(_BEGINNING)
+        and block[end - 2 : end] == b"}\n"
+        and all(block[begin - 2 : begin] == b"}\n" for begin in begins[1:])
+        and all(block.find(_AUDIT_ID, begin, begin + _WITHIN) > 0 for begin in begins)
+        and (len(begins) > 1 or block.find(_BEGINNING, 1, end) < 0)  # no two on a line
+    )
 
 
-def _whole_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Blocks of whole lines; the last line gets an end where it has none."""
+def _whole_blocks(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Blocks, and where the whole lines in each end; the last line gets an end where it has none.
+
+    What follows the whole lines of a block begins the next one, so that nothing is copied twice.
+    """
     waiting: list[bytes] = []
     held = 0
     for piece in pieces:
         waiting.append(piece)
         held += len(piece)
         if held >= _BLOCK_BYTES and (cut := piece.rfind(b"\n") + 1):
-            waiting[-1] = piece[:cut]
-            yield b"".join(waiting)
+            block = b"".join(waiting)
+            yield block, len(block) - len(piece) + cut
             waiting = [piece[cut:]]
             held = len(piece) - cut
     if last := b"".join(waiting):
-        yield last if last.endswith(b"\n") else last + b"\n"
+        # A line without an end may be cut: with a blank before its end it is none that is passed over.
+        last = last if last.endswith(b"\n") else last + b" \n"
+        yield last, len(last)
 
 
 def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+import duckdb
 import zstandard
 
 from eks_audit_nb.case.blocks import Block, lines_of
@@ -63,26 +64,30 @@ class CaseStore(Store):
             )
         columns = self._columns(self.manifest.parts)
         sql, parameters = scanned_sql(columns.sql, window)
-        return Scanned(*self._one(sql, {**parameters, **columns.parameters}))
+        with self._reading():
+            return Scanned(*self._one(sql, {**parameters, **columns.parameters}))
 
     @contextmanager
     def prepared(self, query: tree.Query, context: Context) -> Iterator[Statement]:
         """The statement that answers a query, over the columns alone, over lines picked by them, or over all lines."""
+        with self._reading():
+            yield self._statement(query, context)
+
+    def _statement(self, query: tree.Query, context: Context) -> Statement:
         every = self.manifest.parts
         parts = [part for part in every if _overlaps(part, context.window)] or every[:1]
         over_columns = replace(context, events=self._columns(parts))
         statement = compile_query(query, over_columns)
         if not statement.reads_documents:
-            yield statement
-            return
+            return statement
         if self._pick(query, over_columns):
-            yield compile_query(query, replace(context, events=Events(_PICKED)))
-        else:
-            yield compile_query(query, replace(context, events=self._lines(parts, context.window, literals(query))))
+            return compile_query(query, replace(context, events=Events(_PICKED)))
+        return compile_query(query, replace(context, events=self._lines(parts, context.window, literals(query))))
 
     def _pick(self, query: tree.Query, context: Context) -> bool:
         """Put the events that can count into a table of their own, where they are few."""
-        only = narrowed(query, rows.COLUMNS)
+        # The columns know nothing of a cap: which fields it leaves, the text tells.
+        only = narrowed(query, rows.COLUMNS if context.field_cap is None else ())
         if only == Narrowed():
             return False
         statement = compile_narrowed(query, context, only, _MOST_PICKED + 1)
@@ -107,15 +112,9 @@ class CaseStore(Store):
             first = bisect_right(lines, part.first_line - 1)
             last = bisect_right(lines, part.first_line + part.lines - 1)
             if first < last:
-                path = self.folder / part.texts
-                try:
-                    for line, text in lines_of(path, blocks, lines[first:last]):
-                        # What is no UTF-8 is no plain line, and has its text in the columns.
-                        yield line, text.decode("utf-8", "replace")
-                except (OSError, zstandard.ZstdError) as error:
-                    raise SourceError(
-                        f"{path} cannot be read: {error}. Check the case with: eks-audit verify"
-                    ) from None
+                for line, text in lines_of(self.folder / part.texts, blocks, lines[first:last]):
+                    # What is no UTF-8 is no plain line, and has its text in the columns.
+                    yield line, text.decode("utf-8", "replace")
 
     def _read_blocks(self) -> list[tuple[Part, list[Block]]]:
         if self._blocks is None:
@@ -130,7 +129,7 @@ class CaseStore(Store):
 
     def _columns(self, parts: Sequence[Part]) -> Events:
         """The columns of some parts; `message` and `document` are there for the rows that are no plain lines."""
-        paths = [str(path) for part in parts for path in self._files(part)]
+        paths = [str(self.folder / name) for part in parts for name in part.tables]
         pointer = "coalesce(pointer, parse_filename(log) || ':' || line) AS pointer"
         columns = ", ".join((*_EVENT, pointer, *rows.COLUMNS.values(), "message", "document"))
         sql = f"(SELECT {columns} FROM read_parquet($files) WHERE condition <> '{rows.ODD}')"
@@ -140,6 +139,7 @@ class CaseStore(Store):
         """The lines of some parts that can hold the wanted texts."""
         pieces = []
         parameters: dict[str, object] = {}
+        self._check_sizes(parts)
         for part in parts:
             if part.segments:
                 name, path = part.name.replace("-", "_"), str(self.folder / part.texts)
@@ -154,8 +154,31 @@ class CaseStore(Store):
         is_within = all(window.start_ms <= part.first_ms and part.last_ms <= window.end_ms for part in parts)
         return Events(f"({' UNION ALL '.join(pieces)})", parameters, is_within=is_within)
 
-    def _files(self, part: Part) -> list[Path]:
-        return [path for name in (part.columns, part.odd) if (path := self.folder / name).exists()]
+    def _check_sizes(self, parts: Sequence[Part]) -> None:
+        """Refuse a file of lines that breaks off: the database would take its end for the end of the lines."""
+        for part, blocks in self._read_blocks():
+            if part in parts and (self.folder / part.texts).stat().st_size != blocks[-1].offset + blocks[-1].length:
+                raise OSError(f"{part.texts} has another size than when it was written")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, zstandard.ZstdError, duckdb.Error) as error:
+            if isinstance(error, duckdb.Error) and not _is_damage(error):
+                raise
+            reason = str(error).partition("\n")[0]
+            raise SourceError(
+                f"The case {self.folder} cannot be read: {reason}. "
+                "Check one that was collected with eks-audit verify; delete one in the cache, and it is made anew."
+            ) from None
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Whether DuckDB says so of a file that is missing or damaged; some of that has no class of its own."""
+    return type(error) is duckdb.Error or isinstance(
+        error, duckdb.IOException | duckdb.InvalidInputException | duckdb.PermissionException
+    )
 
 
 def _overlaps(part: Part, window: Window) -> bool:

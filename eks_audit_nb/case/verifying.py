@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import duckdb
 import zstandard
 
 from eks_audit_nb.case.hashing import sha256
-from eks_audit_nb.case.manifest import NAME, Manifest, Part, read_manifest
+from eks_audit_nb.case.manifest import NAME, Manifest, read_manifest
 from eks_audit_nb.engine import rows
 from eks_audit_nb.engine.store import connected
 
 _PIECE = 1024 * 1024
+_HELD = f"""SELECT condition, count(*), CAST(sum(size) AS BIGINT), min(timestamp_ms), max(timestamp_ms)
+    FROM read_parquet($files) WHERE condition <> '{rows.ODD}' GROUP BY condition"""
 
 
 @dataclass(frozen=True)
@@ -58,27 +61,38 @@ def _problems(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def _wrong_counts(folder: Path, manifest: Manifest) -> Iterator[str]:
-    total = 0
+    found: list[tuple[str, int, int, int, int]] = []
     with connected(folder=folder.absolute()) as connection:
         for part in manifest.parts:
+            files = [str(folder.absolute() / name) for name in part.tables]
             try:
-                files = [str(folder.absolute() / name) for name in _files_of(part)]
-                count = connection.execute(
-                    f"SELECT count(*) FROM read_parquet($files) WHERE condition <> '{rows.ODD}'", {"files": files}
-                ).fetchall()[0][0]
+                held = connection.execute(_HELD, {"files": files}).fetchall()
                 texts = _lines_in(folder / part.texts) if part.segments else part.lines
             except (duckdb.Error, OSError, zstandard.ZstdError) as error:
                 yield f"{part.name} cannot be read: {str(error).splitlines()[0]}"
                 continue
-            total += count
+            found += held
+            count = sum(events for _, events, *_ in held)
             if count != part.lines or texts != part.lines:
                 yield f"{part.name} has {count:,} rows and {texts:,} lines; the manifest says {part.lines:,}."
-    if total != manifest.events:
-        yield f"The case holds {total:,} events; the manifest says {manifest.events:,}."
+            elif _span(held) != (part.first_ms, part.last_ms):
+                yield f"{part.name} has events of other times than the manifest says."
+    conditions: Counter[str] = Counter()
+    for condition, events, *_ in found:
+        conditions[condition] += events
+    size = sum(size for _, _, size, *_ in found)
+    if conditions.total() != manifest.events:
+        yield f"The case holds {conditions.total():,} events; the manifest says {manifest.events:,}."
+    elif (conditions, size, _span(found)) != (
+        manifest.conditions,
+        manifest.bytes,
+        (manifest.first_ms, manifest.last_ms),
+    ):
+        yield "The case holds events of other conditions, sizes or times than the manifest says."
 
 
-def _files_of(part: Part) -> list[str]:
-    return [part.columns, part.odd] if part.segments and part.has_odd else [part.columns if part.segments else part.odd]
+def _span(held: Sequence[tuple[str, int, int, int, int]]) -> tuple[int | None, int | None]:
+    return min((first for *_, first, _ in held), default=None), max((last for *_, last in held), default=None)
 
 
 def _lines_in(path: Path) -> int:

@@ -6,7 +6,8 @@ The lines go to disk while the database works on the part before them, so that b
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -28,8 +29,9 @@ from eks_audit_nb.reading.lines import Tally, log_stream_name
 from eks_audit_nb.reading.pieces import unpacked, whole_lines
 
 # A part is what is worked on at one time.
-_PART_BYTES = 256 * 1024 * 1024
+_PART_BYTES = 128 * 1024 * 1024
 _PART_FILES = 64
+_AT_ONCE = 2
 _EVENTS_AT_ONCE = 20_000
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 30720)"
 _KEPT_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)"
@@ -59,6 +61,11 @@ class _Draft:
     def begin(self, path: Path, line: int) -> None:
         """From this line on the lines are those of a file."""
         self.segments.append(Segment(line, str(path), log_stream_name(path)))
+
+    def part(self) -> Part:
+        """What is known of it before its columns are there."""
+        texts = self.texts
+        return Part(self.name, self.first_line, texts.lines, 0, 0, texts.longest, tuple(self.segments))
 
     def path_of(self, line: int) -> Path:
         """The file that a line came from."""
@@ -98,11 +105,13 @@ class _Writer:
         self._blocks: list[tuple[str, Block]] = []
         self._last_ms: int | None = None
         self._connection = connected(folder=folder, memory_limit=_MEMORY)
-        self._worker = ThreadPoolExecutor(1)
-        self._working: list[Future[Part]] = []
+        self._workers = ThreadPoolExecutor(_AT_ONCE)
+        self._working: deque[tuple[_Draft, Future[None]]] = deque()
 
     def write(self, files: Sequence[Path], envelopes: set[Path], source: str, made_by: str) -> Manifest:
         try:
+            if not envelopes.issuperset(files):
+                self._last_ms = reader.first_time(list(files))  # which the events before it get
             for is_envelope, group in groupby(files, key=envelopes.__contains__):
                 if is_envelope:
                     self._finish_parts()
@@ -115,7 +124,7 @@ class _Writer:
             inputs = tuple(self._input(path) for path in files)
             return self._manifest(inputs, source, made_by)
         finally:
-            self._worker.shutdown()
+            self._workers.shutdown()
             self._connection.close()
             shutil.rmtree(self._folder / TEMPORARY, ignore_errors=True)
 
@@ -161,30 +170,33 @@ class _Writer:
         if not draft.texts.lines:
             (self._folder / f"{draft.name}.jsonl.zst").unlink()
             return
-        while len(self._working) > 1:  # one that is worked on and one that waits
-            self._take()
-        self._working.append(self._worker.submit(self._take_apart, draft))
-
-    def _take(self) -> None:
-        self._parts.append(self._working.pop(0).result())
+        while len(self._working) >= _AT_ONCE:
+            self._finish()
+        self._working.append((draft, self._workers.submit(self._take_apart, draft.part())))
 
     def _finish_parts(self) -> None:
         while self._working:
-            self._take()
+            self._finish()
 
-    def _take_apart(self, draft: _Draft) -> Part:
-        texts = draft.texts
-        part = Part(draft.name, draft.first_line, texts.lines, 0, 0, texts.longest, tuple(draft.segments))
-        target = self._folder / part.columns
+    def _take_apart(self, part: Part) -> None:
+        """Make the columns of a part; several parts at once."""
         sql, parameters = rows.of_lines(
             "part", str(self._folder / part.texts), part.first_line, part.longest, part.segments, with_columns=True
         )
         nothing = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in ("pointer", "message", "document"))
         given = f"SELECT {_GIVEN}, {', '.join(rows.COLUMNS.values())} FROM (SELECT *, {nothing} FROM ({sql}))"
-        self._connection.execute(f"COPY ({given}) TO {literal(str(target))} {_PARQUET}", parameters)
+        with self._connection.cursor() as own:
+            own.execute("SET TimeZone = 'UTC'")
+            own.execute(f"COPY ({given}) TO {literal(str(self._folder / part.columns))} {_PARQUET}", parameters)
+
+    def _finish(self) -> None:
+        """Look at the columns of the next part, and read its odd lines; one part after the other."""
+        draft, future = self._working.popleft()
+        future.result()
+        part = draft.part()
         count, odd = self._one(
             f"SELECT count(*), count(*) FILTER (condition = '{rows.ODD}') FROM read_parquet($path)",
-            {"path": str(target)},
+            {"path": str(self._folder / part.columns)},
         )
         if count != part.lines:
             raise _UnfitError(draft.path_of(part.first_line))
@@ -192,7 +204,7 @@ class _Writer:
         if odd:
             self._keep_odd(draft, part)
         first, last = self._bounds(part)
-        return replace(part, first_ms=first, last_ms=last, has_odd=bool(odd))
+        self._parts.append(replace(part, first_ms=first, last_ms=last, has_odd=bool(odd)))
 
     def _bounds(self, part: Part) -> tuple[int, int]:
         """The first and the last time of a part; the time of its last line is remembered for what follows."""
@@ -207,12 +219,11 @@ class _Writer:
     def _keep_odd(self, draft: _Draft, part: Part) -> None:
         """The lines that SQL could not read, read by the reader of everything, with what they hold beside them."""
         path = self._folder / part.columns
-        plain = f"(SELECT line, timestamp_ms FROM read_parquet($path) WHERE condition <> '{rows.ODD}')"
         found = self._connection.execute(
-            "SELECT o.line, before.line, before.timestamp_ms, after.line, after.timestamp_ms "
-            f"FROM (SELECT line FROM read_parquet($path) WHERE condition = '{rows.ODD}') o "
-            f"ASOF LEFT JOIN {plain} before ON o.line > before.line "
-            f"ASOF LEFT JOIN {plain} after ON o.line < after.line ORDER BY o.line",
+            "SELECT o.line, plain.line, plain.timestamp_ms "
+            f"FROM (SELECT line FROM read_parquet($path) WHERE condition = '{rows.ODD}') o ASOF LEFT JOIN "
+            f"(SELECT line, timestamp_ms FROM read_parquet($path) WHERE condition <> '{rows.ODD}') plain "
+            "ON o.line > plain.line ORDER BY o.line",
             {"path": str(path)},
         ).fetchall()
         lines = [line for line, *_ in found]
@@ -223,8 +234,8 @@ class _Writer:
             if read is None:
                 raise _UnfitError(source)
             events.append(read)
-        around = {line: neighbours for line, *neighbours in found}
-        self._write_events(list(_timed(events, around, self._last_ms)), self._folder / part.odd)
+        before = [(-1 if line is None else line, self._last_ms if time is None else time) for _, line, time in found]
+        self._write_events(list(_timed(events, before)), self._folder / part.odd)
 
     # --- everything else ---
 
@@ -326,28 +337,21 @@ def _is_raw(path: Path) -> bool:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from None
     if first is None:
         return False
-    line = first[0].split(b"\n", 1)[0].strip(b" \t\r")
+    line = first[0].split(b"\n", 1)[0].strip()
     return line.startswith(b"{") and isinstance(parse_event(line.decode("utf-8", "replace")).get("auditID"), str)
 
 
-def _timed(
-    events: Sequence[tuple[Event, bool]], around: Mapping[int, Sequence[int | None]], earlier_ms: int | None
-) -> Iterator[Event]:
-    """Events without a time of their own get that of the event before them, the first ones that of the next.
+def _timed(events: Iterable[tuple[Event, bool]], before: Iterable[tuple[int, int | None]]) -> Iterator[Event]:
+    """Events without a time of their own get that of the event before them, 1970 where none has any.
 
-    `around` has for each line the line and the time of the plain ones before and after it.
+    `before` has for each event the line and the time of the last plain line before it.
     """
-    last: tuple[int, int] | None = None if earlier_ms is None else (-1, earlier_ms)
-    for number, (event, has_time) in enumerate(events):
-        line_before, time_before, line_after, time_after = around[event.line]
-        if line_before is not None and time_before is not None and (last is None or line_before > last[0]):
-            last = (line_before, time_before)
+    last: tuple[int, int | None] = (-1, None)
+    for (event, has_time), plain in zip(events, before, strict=True):
+        if plain[0] > last[0] or last[1] is None:
+            last = plain
         if has_time:
             last = (event.line, event.timestamp_ms)
             yield event
-        elif last is not None:
-            yield reader.at_time(event, last[1])
         else:
-            following = [(each.line, each.timestamp_ms) for each, is_timed in events[number:] if is_timed][:1]
-            following += [(line_after, time_after)] if line_after is not None and time_after is not None else []
-            yield reader.at_time(event, min(following)[1] if following else 0)
+            yield reader.at_time(event, last[1] or 0)

@@ -7,7 +7,6 @@ parameter, so no text of a query becomes SQL.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from eks_audit_nb.engine.values import Kind, Scope, Value, printed, refusal, str
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import order, schema, tree
 from eks_audit_nb.insights.commands import UNANSWERED
+from eks_audit_nb.insights.nearness import nearest
 from eks_audit_nb.window import Window
 
 _SYSTEM_FIELDS = {
@@ -104,15 +104,15 @@ class Chain:
         if (inside := self._inside(node.name)) is not None:
             return inside
         if not self.is_raw:
-            near = difflib.get_close_matches(node.name, self.visible, 1)
+            near = nearest(node.name, self.visible)
             names = ", ".join(self.visible)
             raise QueryError(
                 f"{node.name!r} is not visible after stats",
                 self.query.text,
                 node.span.start,
                 node.span.end,
-                (f"Did you mean {near[0]!r}? " if near else "")
-                + f"Behind stats only its own columns are left: {names}.",
+                (f"Did you mean {near!r}? " if near else "")
+                + f"Behind stats only its own columns are left: {names}. A filter of events stands before stats.",
             )
         if node.name in _SYSTEM_FIELDS:
             self.reads_documents |= node.name == "@message"
@@ -152,7 +152,7 @@ class Chain:
         sql, columns = inner.statement()
         if len(columns) != 1:
             names = ", ".join(column.name for column in columns)
-            raise refusal(self, query, f"A query in a list gives one column, not {names}", "End it with: fields NAME")
+            raise refusal(self, query, f"A query in a list gives one column, not {names}", "End it with: display NAME")
         self.warnings += inner.warnings
         self.reads_documents |= inner.reads_documents
         name = f"q{len(self._subqueries)}"

@@ -10,12 +10,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from eks_audit_nb.insights import functions, order, schema, tree
+from eks_audit_nb.insights.spelling import SYSTEM_FIELDS
 
 # What stands in JSON text as it is, whoever writes it: ASCII without quotes, backslashes and what Go's encoder escapes.
 _AS_IT_IS = re.compile(r"[ !#-%'-;=?-\[\]-~]+")
 _NUMERIC = re.compile(r"[0-9+\-.eEinfatyNI]*")
 _SHORTEST = 3
+_WITHOUT_ORDER = frozenset({"count", "count_distinct", "min", "max", "values", "sortsFirst", "sortsLast", "pct"})
 _CLOCKS = frozenset({"now", "queryStartTime", "queryEndTime", "queryTimeRange"})
+# Any other name with an @ is that of a field of the event.
+_BESIDE_MESSAGE = frozenset(SYSTEM_FIELDS) - {"@message"}
+_REPLACED = "\ufffd"  # what stands for bytes that are no UTF-8
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ def narrowed(query: tree.Query, columns: Collection[str]) -> Narrowed:
         return Narrowed(kept)
     made = {name for command in effective.steps for name in _made(command)}
     for key in effective.keys:
-        if not _is_over(key.expression, columns) or _names(key.expression) & made:
+        names = _names(key.expression)
+        if not _is_over(key.expression, columns) or any(_is_made(name, made) for name in names):
             return Narrowed(kept)
     return Narrowed(kept, effective.keys, effective.limit)
 
@@ -58,6 +64,22 @@ def asks_for_clock(query: tree.Query) -> bool:
     """Whether the answer depends on the window itself."""
     nodes = (node for each in query.queries() for node in each.walk())
     return any(isinstance(node, tree.Call) and functions.of(node).name in _CLOCKS for node in nodes)
+
+
+def tells_order(query: tree.Query) -> bool:
+    """Whether the answer can depend on the order of events beyond what is in them."""
+    if not any(isinstance(command, tree.Stats) for command in query.commands):
+        return True
+    for node in query.walk():
+        if isinstance(node, tree.Dedup) or (isinstance(node, tree.Field) and node.name == "@ptr"):
+            return True
+        if isinstance(node, tree.Call) and _keeps_order(functions.of(node)):
+            return True
+    return False
+
+
+def _keeps_order(function: functions.Function) -> bool:
+    return function.is_aggregate and function.name not in _WITHOUT_ORDER
 
 
 def _reads_all(query: tree.Query) -> bool:
@@ -120,9 +142,7 @@ def _names(node: tree.Node) -> set[str]:
 
 
 def _is_over(node: tree.Node, columns: Collection[str]) -> bool:
-    return all(
-        name in columns or (name[:1] == "@" and name[:2] != "@@" and name != "@message") for name in _names(node)
-    )
+    return all(name in columns or name in _BESIDE_MESSAGE for name in _names(node))
 
 
 def _literals(term: tree.Node) -> tuple[str, ...]:
@@ -158,7 +178,9 @@ def _weight(texts: tuple[str, ...]) -> int:
 def _in_json(name: str, value: str, *, is_whole: bool) -> tuple[str, ...]:
     """What of a field's value stands in the text of its event; () where that is not sure."""
     if name == "@message":
-        return (value,) if not is_whole and len(value) >= _SHORTEST else ()
+        return (value,) if not is_whole and len(value) >= _SHORTEST and _REPLACED not in value else ()
+    if name in ("true", "false"):  # JSON's own words where they are compared
+        return ()
     if name.startswith("@") and not name.startswith("@@"):
         return ()
     if _NUMERIC.fullmatch(value):  # JSON writes numbers in many ways, and true as true

@@ -26,7 +26,7 @@ ODD = "odd"
 
 # The beginning of every event that the API server writes itself: it proves an object with an auditID that is a text.
 _BEGINNING = r'^\{"kind":"Event","apiVersion":"audit\.k8s\.io/v1","level":"[A-Za-z]{1,20}","auditID":"'
-_TIME = r"(19[7-9]\d|2\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z"
+_TIME = r"(19[7-9]\d|2\d{3})-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z"
 # The signs of audit events, the most frequent first (counted over the sample).
 _COMMON = '"eats:oinrc,u-dlpm21b.0{}f43/86kvy57g9h RT[]AwPICVSxqZzEFBDUjONM'
 _SHORTEST = 4

@@ -145,12 +145,12 @@ class Store:
 
     def _check_patterns(self, query: tree.Query) -> None:
         for node in (node for each in query.queries() for node in each.walk()):
+            pattern, place = "", node
             if isinstance(node, tree.Regex):
                 pattern = node.pattern
             elif isinstance(node, tree.Call) and functions.of(node).name == "regexReplace":
-                pattern = node.arguments[1].value if isinstance(node.arguments[1], tree.String) else ""
-            else:
-                pattern = ""
+                place = node.arguments[1]
+                pattern = place.value if isinstance(place, tree.String) else ""
             if pattern:
                 try:
                     self._one("SELECT regexp_matches('', $pattern)", {"pattern": regex.groups(pattern).pattern})
@@ -158,8 +158,8 @@ class Store:
                     raise QueryError(
                         f"The regular expression is not valid: {_first_line(error)}",
                         query.text,
-                        node.span.start,
-                        node.span.end,
+                        place.span.start,
+                        place.span.end,
                         "RE2 syntax: no look-around and no back-references; a name is written (?<name>...).",
                     ) from None
 

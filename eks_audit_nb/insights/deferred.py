@@ -53,10 +53,6 @@ def _extents(text: str) -> list[tuple[int, int]]:
             outside.append(before == "in")
         elif sign == ")" and outside:
             outside.pop()
-        is_beginning = sign == "|" or (sign == "(" and before == "in") or (is_beginning and _is_comment(token[0]))
+        is_beginning = sign == "|" or (sign == "(" and before == "in") or (is_beginning and token[0].startswith("#"))
         before = word
     return [*found, (start, len(text))] if start >= 0 else found
-
-
-def _is_comment(token: str) -> bool:
-    return token.startswith("#")

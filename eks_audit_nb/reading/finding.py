@@ -19,10 +19,15 @@ def find_files(where: str) -> list[Path]:
     """The files that a path, a folder or a glob names, sorted.
 
     Raises:
-        SourceError: Nothing there.
+        SourceError: Nothing there, or a name that is no UTF-8.
     """
     try:
-        return _found_files(where)
+        found = _found_files(where)
+        for path in found:
+            str(path).encode()  # a name that is no UTF-8 could not be written into any answer
+        return found
+    except UnicodeEncodeError:
+        raise SourceError(f"{path.name!a} is the name of a file and no UTF-8. Rename the file.") from None
     except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be read, a wrong pattern
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"{where[:200]!r} cannot be read: {reason}. {_SOURCES}") from None

@@ -22,6 +22,7 @@ _STREAM = re.compile(r"kube-apiserver-audit-.+|(?:kube-[a-z-]+|authenticator|clo
 # What EKS writes at the end of an event that CloudWatch cannot hold whole.
 _TRUNCATED_END = "[Truncated...]"
 _TRUNCATED_ANNOTATION = "audit.k8s.io/truncated"
+_BLANKS = " \t\r\v\f"  # the spaces of C, which databases skip, and no others
 
 
 @dataclass
@@ -74,13 +75,22 @@ def read_events(
         refuse_nothing(tally)
 
 
+def first_time(files: list[Path]) -> int | None:
+    """The time of the first event that has one.
+
+    Raises:
+        SourceError: As for `read_events`.
+    """
+    return next((event.timestamp_ms for event, has_time in _events(files, Tally(), 0) if has_time), None)
+
+
 def line_event(text: str, number: int, path: Path) -> tuple[Event, bool] | None:
     """The one event of a line, with whether it has a time of its own; None for a line of several or of an envelope."""
     try:
         records = list(_records(text))
     except MissingMessageError:
         return None
-    if len(records) != 1 or not isinstance(records[0], Record) or envelopes.is_open(text):
+    if len(records) != 1 or not isinstance(records[0], Record):
         return None
     return _event(records[0], number, path, log_stream_name(path))
 
@@ -123,7 +133,7 @@ def _events(files: list[Path], tally: Tally, number: int) -> Iterator[tuple[Even
             tally.events += 1
             tally.unreadable += event.condition == "unreadable"
             tally.truncated += event.condition == "truncated"
-            found += event.condition != "foreign" and '"auditID"' in event.message
+            found += not event.condition or (event.condition != "foreign" and '"auditID"' in event.message)
             yield event, has_time
         if not found:
             tally.without_events[path] = number - first_number
@@ -135,7 +145,7 @@ def _events(files: list[Path], tally: Tally, number: int) -> Iterator[tuple[Even
 def _items(path: Path, tally: Tally) -> Iterator[Record | Envelope]:
     try:
         lines = _lines(path, tally)
-        first = next(lines, "")
+        first = next(lines, "").lstrip(_BLANKS)
         rest = chain([first] if first else [], lines)
         if envelopes.is_table(first):
             yield from envelopes.table_records(rest)
@@ -144,7 +154,7 @@ def _items(path: Path, tally: Tally) -> Iterator[Record | Envelope]:
             yield from envelopes.document_records("\n".join(rest))
         else:
             for line in rest:
-                yield from _records(line.lstrip(" \t\r"))
+                yield from _records(line.lstrip(_BLANKS))
     except MissingMessageError as error:
         raise SourceError(
             f"{path} holds the answer to a query without @message, which has only: {ascii(error.fields)[:200]}. "
@@ -223,7 +233,8 @@ def _timestamp(event: dict[str, Any]) -> int | None:
 
 def _is_marked_truncated(event: dict[str, Any]) -> bool:
     annotations = event.get("annotations")
-    return isinstance(annotations, dict) and annotations.get(_TRUNCATED_ANNOTATION) == "true"
+    mark = annotations.get(_TRUNCATED_ANNOTATION) if isinstance(annotations, dict) else None
+    return mark == "true" or mark is True
 
 
 def _nothing_found(path: Path, count: int, is_broken: bool) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 
 from eks_audit_nb.case.blocks import BLOCK_BYTES
+from eks_audit_nb.reading.unpacking import gunzipped
 
 GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _GZIP_HEADER = 31  # zlib's window bits for gzip
-_BLANKS = b" \t\r"
 
 
 def unpacked(path: Path, on_damage: Callable[[], object]) -> Iterator[bytes]:
@@ -24,8 +24,22 @@ def unpacked(path: Path, on_damage: Callable[[], object]) -> Iterator[bytes]:
     """
     with path.open("rb", buffering=0) as file:
         first = file.read(BLOCK_BYTES)
-        compressed = _rest(first, lambda: file.read(BLOCK_BYTES))
-        yield from _gunzipped(compressed, on_damage) if first.startswith(GZIP_MAGIC) else compressed
+        pieces = _rest(first, lambda: file.read(BLOCK_BYTES))
+        if not first.startswith(GZIP_MAGIC):
+            yield from pieces
+            return
+        size = 0
+        try:
+            for found in _gunzipped(pieces):
+                size += len(found)
+                yield found
+        except (igzip_lib.IsalError, EOFError):  # type: ignore[misc]  # its stub calls it a type
+            pass
+        else:
+            return
+    # isal keeps what stands before a damaged place to itself, and gzip gives it.
+    with path.open("rb") as stream:
+        yield from _behind(size, gunzipped(stream, on_damage))
 
 
 def whole_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
@@ -41,7 +55,7 @@ def whole_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
             continue
         yield from _counted(b"".join([*waiting, piece[:cut]]))
         waiting = [piece[cut:]]
-    if last := b"".join(waiting).strip(_BLANKS):
+    if last := b"".join(waiting).strip():
         yield from _counted(last + b"\n")
 
 
@@ -50,7 +64,7 @@ def _counted(data: bytes) -> Iterator[tuple[bytes, int]]:
     ends = np.flatnonzero(signs == ord("\n"))
     begins = np.concatenate(([0], ends[:-1] + 1))
     if (signs[begins] <= ord(" ")).any():  # blank lines are rare, and databases do not count them
-        lines = [line for each in data.split(b"\n") if (line := each.strip(_BLANKS))]
+        lines = [line for each in data.split(b"\n") if (line := each.strip())]
         if lines:
             yield b"\n".join(lines) + b"\n", len(lines)
     else:
@@ -64,19 +78,27 @@ def _rest(first: bytes, read: Callable[[], bytes]) -> Iterator[bytes]:
         piece = read()
 
 
-def _gunzipped(pieces: Iterable[bytes], on_damage: Callable[[], object]) -> Iterator[bytes]:
-    """What gzip members, one behind the other, hold."""
+def _behind(size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What comes after so many bytes."""
+    for piece in pieces:
+        if size < len(piece):
+            yield piece[size:]
+        size = max(0, size - len(piece))
+
+
+def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What gzip members, one behind the other, hold.
+
+    Raises:
+        EOFError: The last one has no end.
+        IsalError: One is damaged.
+    """
     member = isal_zlib.decompressobj(wbits=_GZIP_HEADER)
     has_begun = False
     for piece in pieces:
         data = piece
         while data:
-            try:
-                found = member.decompress(data, BLOCK_BYTES)
-            except igzip_lib.IsalError:  # type: ignore[misc]  # its stub calls it a type
-                if has_begun or data.strip(b"\0"):  # members may be padded with zeros
-                    on_damage()
-                return
+            found = member.decompress(data, BLOCK_BYTES)
             has_begun = True
             if found:
                 yield found
@@ -84,4 +106,4 @@ def _gunzipped(pieces: Iterable[bytes], on_damage: Callable[[], object]) -> Iter
             if member.eof:
                 member, has_begun = isal_zlib.decompressobj(wbits=_GZIP_HEADER), False
     if has_begun:
-        on_damage()
+        raise EOFError

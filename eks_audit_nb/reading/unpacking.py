@@ -12,7 +12,6 @@ from typing import Any, cast
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-_BLANKS = b"\r\n \t"
 # gzip, JSON, base64 of gzip, a time, or the header of a CSV from Logs Insights.
 _LOG = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\x1f\x8b|[{\[]|H4sI|\d{4}-\d\d-\d\dT|[^\n]*@(?:timestamp|message)\b)")
 # Firehose packs what the subscription has packed already; a file that unpacks to itself is not followed for ever.
@@ -44,12 +43,16 @@ def unpacked_lines(path: Path, on_damage: Callable[[], object]) -> Iterator[str]
         for _ in range(_LEVELS):
             if stream.peek(2)[:2] != _GZIP_MAGIC:
                 break
-            unpacked = cast("io.BufferedReader", gzip.GzipFile(fileobj=stream))
-            stream = io.BufferedReader(_Pieces(_chunks(unpacked, on_damage)))
+            stream = io.BufferedReader(_Pieces(gunzipped(stream, on_damage)))
         for number, line in enumerate(_split(_chunks(stream, on_damage))):
-            text = (line.removeprefix(_BOM) if number == 0 else line).rstrip(_BLANKS)
+            text = (line.removeprefix(_BOM) if number == 0 else line).rstrip()
             if text:
                 yield text.decode("utf-8", "replace")
+
+
+def gunzipped(stream: io.BufferedReader, on_damage: Callable[[], object]) -> Iterator[bytes]:
+    """What gzip members hold, up to the place where they are damaged."""
+    yield from _chunks(cast("io.BufferedReader", gzip.GzipFile(fileobj=stream)), on_damage)
 
 
 def _chunks(stream: io.BufferedReader, on_damage: Callable[[], object]) -> Iterator[bytes]:

@@ -74,7 +74,7 @@ class Result:
         query: The text as it ran, parameters filled in.
         name: The query's name, "" for a text of the user's own.
         source: What was asked.
-        window: Both ends inclusive; None for an empty source.
+        window: Both ends inclusive; None for an empty source, and for a log that was passed over as a whole.
         complete: False where rows of the window may be missing; `reasons` says why.
         reasons: A sentence for each reason to doubt completeness.
         notes: Warnings that do not make the result incomplete.
@@ -106,7 +106,7 @@ class Result:
         cost = f", ${self.statistics.dollars:.4f} at list price" if self.is_remote else ""
         lines = {
             "Source": self.source,
-            "Window": str(self.window) if self.window else "no events",
+            "Window": str(self.window) if self.window else self._whole(),
             "Rows": f"{len(self.frame):,} of {self.statistics.events_scanned:,} events read",
             "Scanned": f"{size_text(self.statistics.bytes_scanned)}{cost}",
             "Complete": "yes" if self.complete else "NO. " + " ".join(self.reasons),
@@ -116,6 +116,9 @@ class Result:
         if self.query_id:
             lines["Query id"] = self.query_id
         return lines
+
+    def _whole(self) -> str:
+        return "the whole log" if self.statistics.events_scanned else "no events"
 
     def record(self) -> dict[str, Any]:
         """The summary for machines: what the report's index and manifest are made from."""

@@ -74,9 +74,10 @@ class CloudWatchSource:
     def run(self, query: str, start: str = "", end: str = "", **parameters: object) -> Result:
         """Answer a query; see `Source.run`. Relative times count from now."""
         prepared = prepare(query, parameters)
-        parsed = _parsed(prepared.text)
-        window = self.window(start, end)
-        query_id = self._start(prepared.text, parsed, window)
+        with prepared.as_written():
+            parsed = _parsed(prepared.text)
+            window = self.window(start, end)
+            query_id = self._start(prepared.text, parsed, window)
         rows, statistics = self._finish(query_id)
         typed = frames.from_rows(
             rows, schema.columns(parsed) if parsed and schema.is_known(parsed) else _columns_of(rows)

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from eks_audit_nb.case.store import CaseStore
 
 
+_PASSED_OVER = (
+    "Lines without the texts that are asked for were passed over and not checked; eks-audit collect checks every line."
+)
+
+
 class FileSource:
     """A file, a folder, a glob, a case, or the log that ships with the package ("sample")."""
 
@@ -68,10 +73,11 @@ class FileSource:
     def run(self, query: str, start: str = "", end: str = "", **parameters: object) -> Result:
         """Answer a query; see `Source.run`. Relative times count from the last event."""
         prepared = prepare(query, parameters)
-        parsed = parse(prepared.text, max_length=MAX_QUERY_LENGTH if self._is_strict else None)
-        scanned = None if start or end else self._scan(parsed)
-        window = None if scanned else self.window(start, end)
-        answer = scanned or self._store.ask(parsed, window, field_cap=self._field_cap, is_strict=self._is_strict)
+        with prepared.as_written():
+            parsed = parse(prepared.text, max_length=MAX_QUERY_LENGTH if self._is_strict else None)
+            scanned = None if start or end else self._scan(parsed)
+            window = None if scanned else self.window(start, end)
+            answer = scanned or self._store.ask(parsed, window, field_cap=self._field_cap, is_strict=self._is_strict)
         typed = frames.from_columns(answer.values, answer.columns)
         return Result(
             frame=typed.frame,
@@ -82,7 +88,7 @@ class FileSource:
             statistics=Statistics(answer.scanned.events, answer.scanned.bytes),
             reasons=() if scanned else self._reasons(answer, window),
             notes=(
-                *(() if scanned else self._notes(window)),
+                *((_PASSED_OVER,) if scanned else self._notes(window)),
                 *advice(parsed),
                 *misspelt(parsed, FIELDS),
                 *answer.warnings,
@@ -150,9 +156,19 @@ class FileSource:
         if window and not scanned.events:
             reasons.append(f"No event of the log lies in this window; they reach from {self._store.span()}.")
         if scanned.foreign:
-            reasons.append(f"{scanned.foreign:,} lines of the window are JSON and no audit events.")
+            reasons.append(f"{_lines(scanned.foreign)} of the window {_are(scanned.foreign)} JSON and no audit event.")
         if scanned.unreadable:
-            reasons.append(f"{scanned.unreadable:,} lines of the window are no JSON; filters cannot see their fields.")
+            lines = f"{_lines(scanned.unreadable)} of the window {_are(scanned.unreadable)}"
+            reasons.append(f"{lines} no JSON; filters cannot see their fields.")
         if scanned.truncated:
-            reasons.append(f"{scanned.truncated:,} events of the window were cut short when they were written.")
+            events = "1 event was" if scanned.truncated == 1 else f"{scanned.truncated:,} events were"
+            reasons.append(f"{events} cut short when written, in this window.")
         return (*reasons, *doubts_of(self.manifest))
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count:,} lines"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
