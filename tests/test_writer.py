@@ -289,9 +289,13 @@ def test_a_line_of_several_events(tmp_path: Path, number: int) -> None:
     """A raw log with a line of several events or of none is read as a file of envelopes, and its neighbours are not."""
     (folder := tmp_path / "case").mkdir()
     contents = [f"{first}\n{SEVERAL[number]}\n{WHOLE}" for first in (WHOLE, CUT)]
-    manifest = assert_agrees(written(tmp_path, map(as_bytes, [WHOLE, contents[0], WHOLE, contents[1]])), folder)
+    files = written(tmp_path, map(as_bytes, [WHOLE, contents[0], WHOLE, contents[1]]))
+    with sizes(part_files=1):
+        manifest = assert_agrees(files, folder)
     assert manifest is not None
     assert [len(part.segments) for part in manifest.parts] == [1, 0, 1, 0]
+    tables = {name for part in manifest.parts for name in part.tables}
+    assert {path.name for path in folder.glob("part-*.parquet")} == tables  # nothing is left of what did not fit
 
 
 def test_files_of_every_kind(tmp_path: Path) -> None:
