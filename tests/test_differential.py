@@ -674,6 +674,7 @@ _SMALL: list[RawEvent] = [
         "display datefloor(fromMillis(0 - 62000000000000), 100y) as x",
         'fields jsonParse(js) as m | display coalesce(m.a, "x") as c',
         "filter verb in (fields verb | filter n in (fields n))",
+        'display split((verb in (fields verb)), "x") as x',
         "fields split(verb, missing) as x | sort x",
         "fields flag = true, flag != true, word = true, true = word, word = false, word < true, word != false",
         "fields @timestamp = true, strlen(verb) = true, (verb = 'get') = true",

@@ -1,8 +1,9 @@
 """Files asked one question: lines that cannot count are passed over before they are taken apart.
 
 The rows are those that a case of the same files gives; of a line that is passed over, only its beginning and its end
-are looked at, so that a damage inside it is not seen. Where they cannot be had this way `UnscannableError` says so,
-and a case is made: the question has no text to look for, or there are lines that only the reader of everything can read.
+are looked at, so that a damage inside it is not seen. Where the rows cannot be had this way, `UnscannableError` says
+so, and a case is made: the question has no text to look for, or there are lines that only the reader of everything
+can read.
 """
 
 from __future__ import annotations

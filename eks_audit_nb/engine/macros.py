@@ -39,8 +39,8 @@ MACROS = (
     """CREATE MACRO list_texts_of(x) AS list_transform([x], lambda v: CASE
         WHEN TRY(json_type(v)) = 'ARRAY' THEN json_extract_string(v, '$[*]') END)[1]""",
     # The parts of a text; DuckDB splits by nothing where what to split by is missing.
-    """CREATE MACRO parts_of(x, separator) AS list_transform([separator], lambda v: CASE
-        WHEN v IS NOT NULL THEN string_split(x, v) END)[1]""",
+    """CREATE MACRO parts_of(x, separator) AS list_transform([[x, separator]], lambda v: CASE
+        WHEN v[2] IS NOT NULL THEN string_split(v[1], v[2]) END)[1]""",
     # Whole numbers print without a fraction.
     """CREATE MACRO number_text(x) AS list_transform([x], lambda v: CASE
         WHEN v = trunc(v) AND abs(v) < 9e18 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END)[1]""",
