@@ -81,7 +81,7 @@ def test_every_line_is_kept(tmp_path_factory: pytest.TempPathFactory, lines: lis
     path = tmp_path_factory.mktemp("log") / "audit.jsonl"
     path.write_bytes("\n".join([WHOLE, *lines, OTHER]).encode())
     events, tally = events_of(path)
-    expected = [line.strip(" \t\v\f") for line in (WHOLE, *lines, OTHER)]
+    expected = [line.strip(" \t\v\f").lstrip(" \t\v\f\ufeff") for line in (WHOLE, *lines, OTHER)]
     assert [event.message for event in events] == [line for line in expected if line]
     assert tally.events == len(events)
 

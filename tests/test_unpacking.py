@@ -29,7 +29,7 @@ def lines_of(path: Path, content: bytes) -> tuple[list[str], int]:
 @pytest.mark.parametrize("times", [0, 1, 2, 3])
 def test_packed_several_times(tmp_path: Path, times: int) -> None:
     """What was packed up to three times, as Firehose and S3 do, gives its lines."""
-    content = b"\xef\xbb\xbfone \r\n\n \t\n  two\v\n\xff\n" + b"x" * 100_000
+    content = b"\xef\xbb\xbfone \r\n\n \xef\xbb\xbf\n  two\v\n\xff\n" + b"x" * 100_000
     assert lines_of(tmp_path / "log", packed(content, times)) == (["one", "  two", "\ufffd", "x" * 100_000], 0)
 
 

@@ -369,6 +369,18 @@ def test_no_time_at_all() -> None:
     assert (manifest.first_ms, manifest.last_ms, manifest.events) == (0, 0, 3)
 
 
+def test_files_put_one_behind_the_other(tmp_path: Path) -> None:
+    """The byte order mark of a file that was put behind another one costs no event, wherever a part begins."""
+    (folder := tmp_path / "case").mkdir()
+    lines = [at(f"2026-11-24T10:00:0{number}Z") for number in range(4)]
+    content = "".join(f"\ufeff{line}\n" for line in lines)
+    with sizes(part_bytes=1, piece=100):
+        manifest = assert_agrees(written(tmp_path, [content.encode()]), folder)
+    assert manifest is not None
+    assert (manifest.conditions, manifest.bytes) == ({"": 4}, sum(map(len, lines)))
+    assert len(manifest.parts) == 4
+
+
 def test_a_long_line(tmp_path: Path) -> None:
     """A line longer than the database expects of JSON keeps its text, and so do those after it."""
     (folder := tmp_path / "case").mkdir()

@@ -9,10 +9,9 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 
 from eks_audit_nb.case.blocks import BLOCK_BYTES
-from eks_audit_nb.reading.unpacking import gunzipped
+from eks_audit_nb.reading.unpacking import BOM, gunzipped, trimmed
 
 GZIP_MAGIC = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
 _GZIP_HEADER = 31  # zlib's window bits for gzip
 
 
@@ -43,28 +42,25 @@ def unpacked(path: Path, on_damage: Callable[[], object]) -> Iterator[bytes]:
 
 
 def whole_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Whole lines, each with its end, and how many; no blank line is among them."""
+    """Whole lines, each with its end, and how many; no blank line is among them, and no byte order mark before one."""
     waiting: list[bytes] = []
-    is_first = True
-    for read in pieces:
-        piece = read.removeprefix(_BOM) if is_first else read
-        is_first = False
+    for piece in pieces:
         cut = piece.rfind(b"\n") + 1
         if not cut:
             waiting.append(piece)
             continue
         yield from _counted(b"".join([*waiting, piece[:cut]]))
         waiting = [piece[cut:]]
-    if last := b"".join(waiting).strip():
-        yield from _counted(last + b"\n")
+    if last := trimmed(b"".join(waiting)):
+        yield last + b"\n", 1
 
 
 def _counted(data: bytes) -> Iterator[tuple[bytes, int]]:
     signs = np.frombuffer(data, dtype=np.uint8)
     ends = np.flatnonzero(signs == ord("\n"))
-    begins = np.concatenate(([0], ends[:-1] + 1))
-    if (signs[begins] <= ord(" ")).any():  # blank lines are rare, and databases do not count them
-        lines = [line for each in data.split(b"\n") if (line := each.strip())]
+    begins = signs[np.concatenate(([0], ends[:-1] + 1))]
+    if ((begins <= ord(" ")) | (begins == BOM[0])).any():  # both are rare, and databases skip them
+        lines = [line for each in data.split(b"\n") if (line := trimmed(each))]
         if lines:
             yield b"\n".join(lines) + b"\n", len(lines)
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 # gzip, JSON, base64 of gzip, a time, or the header of a CSV from Logs Insights.
 _LOG = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\x1f\x8b|[{\[]|H4sI|\d{4}-\d\d-\d\dT|[^\n]*@(?:timestamp|message)\b)")
 # Firehose packs what the subscription has packed already; a file that unpacks to itself is not followed for ever.
@@ -29,7 +29,7 @@ def begins_like_a_log(path: Path) -> bool:
 
 
 def unpacked_lines(path: Path, on_damage: Callable[[], object]) -> Iterator[str]:
-    """The lines of a file that are not blank, without what is blank at their ends.
+    """The lines of a file that are not blank, without what is blank at their ends, and without a byte order mark.
 
     Args:
         path: The file, plain or compressed, under any name.
@@ -44,10 +44,20 @@ def unpacked_lines(path: Path, on_damage: Callable[[], object]) -> Iterator[str]
             if stream.peek(2)[:2] != _GZIP_MAGIC:
                 break
             stream = io.BufferedReader(_Pieces(gunzipped(stream, on_damage)))
-        for number, line in enumerate(_split(_chunks(stream, on_damage))):
-            text = (line.removeprefix(_BOM) if number == 0 else line).rstrip()
+        for line in _split(_chunks(stream, on_damage)):
+            text = line.rstrip()
+            if text.lstrip().startswith(BOM):
+                text = trimmed(text)
             if text:
                 yield text.decode("utf-8", "replace")
+
+
+def trimmed(line: bytes) -> bytes:
+    """A line without what is blank at its ends, and without the byte order mark that a file put behind another has."""
+    line = line.strip()
+    while line.startswith(BOM):
+        line = line.removeprefix(BOM).lstrip()
+    return line
 
 
 def gunzipped(stream: io.BufferedReader, on_damage: Callable[[], object]) -> Iterator[bytes]:
