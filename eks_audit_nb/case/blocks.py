@@ -12,8 +12,6 @@ from typing import BinaryIO
 
 import zstandard
 
-# Larger blocks are smaller on disk, smaller ones quicker to take a line from; 128 kB is at the knee.
-BLOCK_BYTES = 128 * 1024
 _LEVEL = 3
 
 

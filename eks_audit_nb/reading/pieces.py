@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from isal import igzip_lib, isal_zlib
 
-from eks_audit_nb.case.blocks import BLOCK_BYTES
 from eks_audit_nb.reading.unpacking import BOM, gunzipped, trimmed
 
+# What is read or unpacked at one time, and so the size of a block of a case: larger ones are smaller on disk, smaller
+# ones quicker to take a line from, and 128 kB is at the knee.
+BLOCK_BYTES = 128 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_HEADER = 31  # zlib's window bits for gzip
 
