@@ -309,6 +309,21 @@ def test_one_question_needs_no_case(make_log: MakeLog, own_cache: Path) -> None:
     assert once.window is None  # the ends of the log were not looked at
 
 
+def test_one_question_says_what_was_cut(make_log: MakeLog, own_cache: Path) -> None:
+    """An event that was cut when written makes the answer to one question incomplete, as it does that of a case."""
+    whole = many(make_log).read_text(encoding="utf-8")
+    cut = audit_event(verb="patch", annotations={"audit.k8s.io/truncated": "true"})
+    line = json.dumps(cut, separators=(",", ":"))
+    log = make_log(*whole.splitlines(), line, name="cut.jsonl")
+    text = "filter verb = 'delete' | fields auditID"
+    once = FileSource(str(log), is_asked_once=True, field_cap=200).run(text)
+    assert not own_cache.exists()
+    assert not once.complete
+    assert once.reasons == FileSource(str(log)).run(text).reasons
+    assert once.reasons == ("1 event was cut short when written, in this window.",)
+    assert "Only the first 200 fields of each event are seen, as asked." in once.notes
+
+
 @pytest.mark.parametrize(
     ("text", "start"),
     [

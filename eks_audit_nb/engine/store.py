@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Answer:
     warnings: tuple[str, ...]
 
 
-class Store:
+class Store(ABC):
     """Events that a connection can reach, as a subclass says where; usable from several threads."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Path] | None = None) -> None:
@@ -86,13 +87,13 @@ class Store:
         self._tables = _lookup_tables(connection, tables or {})
         connection.execute("SET lock_configuration = true")
 
+    @abstractmethod
     def span(self) -> Window | None:
         """From the first event to the last one; None without events."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scanned(self, window: Window | None) -> Scanned:
         """What a window holds; None means everything."""
-        raise NotImplementedError
 
     def ask(
         self, query: tree.Query, window: Window | None, *, field_cap: int | None = None, is_strict: bool = False

@@ -35,10 +35,12 @@ def unpacked(path: Path, on_damage: Callable[[], object]) -> Iterator[bytes]:
                 size += len(found)
                 yield found
         except (igzip_lib.IsalError, EOFError):  # type: ignore[misc]  # its stub calls it a type
-            pass
+            is_damaged = True
         else:
-            return
-    # isal keeps what stands before a damaged place to itself, and gzip gives it.
+            is_damaged = False
+    if not is_damaged:
+        return
+    # isal keeps what stands before a damaged place to itself, and gzip gives it, and says what is wrong.
     with path.open("rb") as stream:
         yield from _behind(size, gunzipped(stream, on_damage))
 

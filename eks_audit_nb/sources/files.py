@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from eks_audit_nb import frames
 from eks_audit_nb.case.manifest import Manifest, doubts_of, is_case
-from eks_audit_nb.engine.store import Answer
+from eks_audit_nb.engine.store import Answer, Scanned
 from eks_audit_nb.events import FIELDS
 from eks_audit_nb.insights import order, parse, tree
 from eks_audit_nb.insights.advice import advice
@@ -86,9 +86,10 @@ class FileSource:
             source=self.name,
             window=window,
             statistics=Statistics(answer.scanned.events, answer.scanned.bytes),
-            reasons=() if scanned else self._reasons(answer, window),
+            reasons=(*_reasons(answer.scanned), *(() if scanned else self._doubts(answer, window))),
             notes=(
                 *((_PASSED_OVER,) if scanned else self._notes(window)),
+                *self._cap_note(),
                 *advice(parsed),
                 *misspelt(parsed, FIELDS),
                 *answer.warnings,
@@ -146,24 +147,32 @@ class FileSource:
         span = self._store.span()
         if window and span and (window.start_ms < span.start_ms or window.end_ms > span.end_ms):
             notes.append(f"The log's own events reach from {span}.")
-        if self._field_cap is not None:
-            notes.append(f"Only the first {self._field_cap:,} fields of each event are seen, as asked.")
         return notes
 
-    def _reasons(self, answer: Answer, window: Window | None) -> tuple[str, ...]:
-        reasons = []
-        scanned = answer.scanned
-        if window and not scanned.events:
-            reasons.append(f"No event of the log lies in this window; they reach from {self._store.span()}.")
-        if scanned.foreign:
-            reasons.append(f"{_lines(scanned.foreign)} of the window {_are(scanned.foreign)} JSON and no audit event.")
-        if scanned.unreadable:
-            lines = f"{_lines(scanned.unreadable)} of the window {_are(scanned.unreadable)}"
-            reasons.append(f"{lines} no JSON; filters cannot see their fields.")
-        if scanned.truncated:
-            events = "1 event was" if scanned.truncated == 1 else f"{scanned.truncated:,} events were"
-            reasons.append(f"{events} cut short when written, in this window.")
-        return (*reasons, *doubts_of(self.manifest))
+    def _cap_note(self) -> tuple[str, ...]:
+        if self._field_cap is None:
+            return ()
+        return (f"Only the first {self._field_cap:,} fields of each event are seen, as asked.",)
+
+    def _doubts(self, answer: Answer, window: Window | None) -> list[str]:
+        nothing = []
+        if window and not answer.scanned.events:
+            nothing.append(f"No event of the log lies in this window; they reach from {self._store.span()}.")
+        return [*nothing, *doubts_of(self.manifest)]
+
+
+def _reasons(scanned: Scanned) -> list[str]:
+    """What of the events that were read is not whole."""
+    reasons = []
+    if scanned.foreign:
+        reasons.append(f"{_lines(scanned.foreign)} of the window {_are(scanned.foreign)} JSON and no audit event.")
+    if scanned.unreadable:
+        lines = f"{_lines(scanned.unreadable)} of the window {_are(scanned.unreadable)}"
+        reasons.append(f"{lines} no JSON; filters cannot see their fields.")
+    if scanned.truncated:
+        events = "1 event was" if scanned.truncated == 1 else f"{scanned.truncated:,} events were"
+        reasons.append(f"{events} cut short when written, in this window.")
+    return reasons
 
 
 def _lines(count: int) -> str:
