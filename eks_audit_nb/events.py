@@ -27,6 +27,13 @@ COLUMNS = {
     "session": "string",
     "access_key": "string",
     "credential_id": "string",
+    "uid": "string",
+    "principal_id": "string",  # IAM's own id of the user or role, with the session behind a colon
+    "pod": "string",  # the pod and the node that the token is bound to
+    "pod_uid": "string",
+    "node": "string",
+    "node_uid": "string",
+    "issued_credential_id": "string",  # that of the token which this request issued
     "source_ip": "string",  # the last of sourceIPs: the peer that the API server saw
     "forwarded_ips": "string",  # the earlier ones: what the client claims
     "user_agent": "string",  # what the client claims
@@ -35,10 +42,13 @@ COLUMNS = {
     "resource": "string",  # with the subresource: pods/exec
     "namespace": "string",
     "name": "string",
+    "object_uid": "string",
     "decision": "string",
     "reason": "string",
     "message": "string",  # responseStatus.message
     "impersonated": "string",
+    "impersonated_groups": "string",  # joined by ", "
+    "impersonated_arn": "string",  # what the caller claims in the name of the other one
     "received": "datetime64[us, UTC]",
     "is_truncated": "boolean",
     "raw": "string",  # the event's text
@@ -57,6 +67,9 @@ FIELDS = (
     *("responseStatus.kind", "responseStatus.apiVersion", "responseStatus.metadata.*", "responseStatus.details.*"),
     *("requestObject.*", "responseObject.*", "requestReceivedTimestamp", "stageTimestamp", "annotations.*"),
 )
+
+# Keys of user.extra and annotations about tokens. Source: KEP-4193.
+_AUTHENTICATION = "authentication.kubernetes.io/"
 
 _STAGES = {"RequestReceived": 0, "ResponseStarted": 1, "ResponseComplete": 2, "Panic": 3}
 
@@ -159,6 +172,7 @@ def _row(text: str) -> dict[str, Any]:
         event = parse_cut_event(text)
     user = _mapping(event.get("user"))
     extra = _mapping(user.get("extra"))
+    other = _mapping(event.get("impersonatedUser"))
     target = _mapping(event.get("objectRef"))
     status = _mapping(event.get("responseStatus"))
     annotations = _mapping(event.get("annotations"))
@@ -176,7 +190,14 @@ def _row(text: str) -> dict[str, Any]:
         "canonical_arn": _first(extra.get("canonicalArn")),
         "session": _first(extra.get("sessionName")),
         "access_key": _first(extra.get("accessKeyId")),
-        "credential_id": _first(extra.get("authentication.kubernetes.io/credential-id")),
+        "credential_id": _first(extra.get(f"{_AUTHENTICATION}credential-id")),
+        "uid": user.get("uid"),
+        "principal_id": _first(extra.get("principalId")),
+        "pod": _first(extra.get(f"{_AUTHENTICATION}pod-name")),
+        "pod_uid": _first(extra.get(f"{_AUTHENTICATION}pod-uid")),
+        "node": _first(extra.get(f"{_AUTHENTICATION}node-name")),
+        "node_uid": _first(extra.get(f"{_AUTHENTICATION}node-uid")),
+        "issued_credential_id": annotations.get(f"{_AUTHENTICATION}issued-credential-id"),
         "source_ip": addresses[-1] if addresses else None,
         "forwarded_ips": ", ".join(addresses[:-1]) or None,
         "user_agent": event.get("userAgent"),
@@ -185,10 +206,13 @@ def _row(text: str) -> dict[str, Any]:
         "resource": f"{resource}/{subresource}" if resource and subresource else resource,
         "namespace": target.get("namespace"),
         "name": target.get("name") or _created_name(event),
+        "object_uid": target.get("uid"),
         "decision": annotations.get("authorization.k8s.io/decision"),
         "reason": annotations.get("authorization.k8s.io/reason"),
         "message": status.get("message"),
-        "impersonated": _mapping(event.get("impersonatedUser")).get("username"),
+        "impersonated": other.get("username"),
+        "impersonated_groups": ", ".join(str(group) for group in _list(other.get("groups"))) or None,
+        "impersonated_arn": _first(_mapping(other.get("extra")).get("arn")),
         "received": event.get("requestReceivedTimestamp"),
     }
     return {

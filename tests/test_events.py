@@ -121,8 +121,29 @@ IAM_USER = {
         ({"user": {"extra": {"authentication.kubernetes.io/credential-id": ["JTI=1"]}}}, {"credential_id": "JTI=1"}),
         (
             {"user": IAM_USER, "impersonatedUser": {"username": "root", "extra": {"arn": ["arn:forged"]}}},
-            {"impersonated": "root", "arn": STS_ARN},
+            {"impersonated": "root", "arn": STS_ARN, "impersonated_arn": "arn:forged", "impersonated_groups": None},
         ),
+        ({"impersonatedUser": {"username": "bob", "groups": ["ops", "dev"]}}, {"impersonated_groups": "ops, dev"}),
+        (
+            {"user": {"uid": "u-1", "extra": {"principalId": ["AROA1:dave"]}}},
+            {"uid": "u-1", "principal_id": "AROA1:dave"},
+        ),
+        (
+            {
+                "user": {
+                    "extra": {
+                        f"authentication.kubernetes.io/{name}": [value]
+                        for name, value in (("pod-name", "p"), ("pod-uid", "1"), ("node-name", "n"), ("node-uid", "2"))
+                    }
+                }
+            },
+            {"pod": "p", "pod_uid": "1", "node": "n", "node_uid": "2"},
+        ),
+        (
+            {"annotations": {"authentication.kubernetes.io/issued-credential-id": "JTI=2"}},
+            {"issued_credential_id": "JTI=2", "credential_id": None},
+        ),
+        ({"objectRef": {"resource": "pods", "uid": "3"}}, {"object_uid": "3"}),
         (
             {"sourceIPs": ["1.1.1.1", "2.2.2.2", "10.0.0.9"]},
             {"source_ip": "10.0.0.9", "forwarded_ips": "1.1.1.1, 2.2.2.2"},
