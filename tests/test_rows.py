@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from eks_audit_nb.case.blocks import BlockWriter
 from eks_audit_nb.engine import rows
+from eks_audit_nb.engine.columns import Columns, JoinedKeys
 from eks_audit_nb.engine.narrowing import literals
 from eks_audit_nb.engine.rows import ODD, Segment
 from eks_audit_nb.engine.store import Event, EventStore, connected
@@ -70,11 +71,11 @@ def test_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("with_columns", [False, True])
-def test_segments(connection: duckdb.DuckDBPyConnection, path: Path, with_columns: bool) -> None:
+@pytest.mark.parametrize("columns", [rows.NO_COLUMNS, rows.EVERY_READING])
+def test_segments(connection: duckdb.DuckDBPyConnection, path: Path, columns: Columns) -> None:
     """Each line has the log and the stream of the input that it came from; inputs may have no line at all."""
     segments = [Segment(first, f"log {name}", f"stream {name}") for first, name in ((10, "a"), (12, "b"), (12, "c"))]
-    options = {"first_line": 10, "segments": segments, "with_columns": with_columns}
+    options = {"first_line": 10, "segments": segments, "columns": columns}
     found = rows_of(connection, path, [PLAIN] * 4, "line, log, log_stream", **options)
     names = ["a", "a", "c", "c"]
     assert found == [(10 + place, f"log {name}", f"stream {name}") for place, name in enumerate(names)]
@@ -113,8 +114,8 @@ def test_many_lines_keep_their_order(connection: duckdb.DuckDBPyConnection, path
 )
 def test_conditions(connection: duckdb.DuckDBPyConnection, path: Path, line: str, condition: str) -> None:
     """A whole event with its time is plain, one with the mark is truncated, and anything else is odd."""
-    for with_columns in (False, True):
-        found = rows_of(connection, path, [PLAIN, line, PLAIN], "condition", with_columns=with_columns)
+    for columns in (rows.NO_COLUMNS, rows.NESTED, rows.EVERY_READING):
+        found = rows_of(connection, path, [PLAIN, line, PLAIN], "condition", columns=columns)
         assert found == [("",), (condition,), ("",)]
 
 
@@ -199,10 +200,15 @@ def go_json(value: object) -> str:
 @settings(max_examples=15)
 @given(st.lists(dotted_events(), min_size=1, max_size=15), st.sampled_from([go_json, json.dumps]))
 def test_columns(connection: duckdb.DuckDBPyConnection, path: Path, events: list[dict[str, Any]], write: Any) -> None:
-    """A column has what a query extracts from the text, whichever reading of its name finds it."""
+    """A column has what a query extracts from the text, whichever reading of its name finds it.
+
+    Lines without a key that joins names have the same with fewer readings.
+    """
     lines = [write(event) for event in events]
     what = ", ".join(("condition", *rows.COLUMNS.values()))
-    found = rows_of(connection, path, lines, what, with_columns=True)
+    found = rows_of(connection, path, lines, what, columns=rows.EVERY_READING)
+    if not JoinedKeys(rows.EVERY_READING).can_be_in("\n".join(lines).encode()):
+        assert rows_of(connection, path, lines, what, columns=rows.NESTED) == found
     store = EventStore(
         Event(number, 0, 0, line, line, "stream", "log", str(number), "") for number, line in enumerate(lines)
     )
@@ -219,7 +225,8 @@ def test_columns(connection: duckdb.DuckDBPyConnection, path: Path, events: list
 def test_every_field_has_a_column_and_no_other() -> None:
     """Columns have names of their own, which are none of a query's."""
     assert len(set(rows.COLUMNS.values())) == len(rows.FIELDS) == len(set(rows.FIELDS))
-    assert len(set(rows.POINTERS)) == len(rows.POINTERS)
+    wanted = rows.pointers_of(rows.EVERY_READING)
+    assert len(set(wanted)) == len(wanted)
 
 
 # --- lines that cannot count ----------------------------------------------------------------------------------------

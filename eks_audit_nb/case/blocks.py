@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import zstandard
 
-_LEVEL = 3
+_LEVEL = 1  # a higher one makes little smaller, and costs what building a case costs most
 
 
 @dataclass(frozen=True)

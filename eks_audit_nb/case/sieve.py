@@ -29,14 +29,14 @@ Literals = Sequence[Sequence[str]]
 _BLOCK_BYTES = 1024 * 1024
 # Below this a second process is not worth its start, for which it gets a smaller part.
 _SHARED_BYTES, _OWN_SHARE = 200_000_000, 0.53
-_PIECES_AHEAD = 32
+_PIECES_AHEAD = 4
 _BEGINNING = b'{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"'
 _AUDIT_ID = b'","auditID":"'
 _WITHIN = len(_BEGINNING) + len("RequestResponse") + len(_AUDIT_ID)
 _BLANKS = b" \t\r\n"
 _SLASH, _NUMBER = b"\\/", b"\\u"
 # What Go's encoder escapes by number: < > &
-_BY_NUMBER = (b"003c", b"003e", b"0026")
+_BY_NUMBER = (b"u003c", b"u003e", b"u0026")
 
 
 class DamagedError(Exception):
@@ -68,7 +68,7 @@ def sieve_file(path: Path, literals: Literals, outs: tuple[Path, Path]) -> list[
         is_gzip = file.read(2) == GZIP_MAGIC
     size = path.stat().st_size
     if is_gzip:
-        return [_sieve(_ahead(unpacked(path, _damaged)), literals, outs[0])]
+        return [_sieve(_ahead(unpacked(path, _damaged, _BLOCK_BYTES)), literals, outs[0])]
     if size < _SHARED_BYTES:
         return [_sieve(_between(path, 0, size), literals, outs[0])]
     middle = int(size * _OWN_SHARE)
@@ -135,7 +135,7 @@ class _Sieve:
         # One search a text: the library is fastest by far where it looks for a single one.
         self._first = [BytesAhoCorasick([text]) for text in first]
         self._events = BytesAhoCorasick([_BEGINNING])
-        self._truncated, self._slash, self._number = (BytesAhoCorasick([each]) for each in (TRUNCATED, _SLASH, _NUMBER))
+        self._truncated, self._escapes = BytesAhoCorasick([TRUNCATED]), BytesAhoCorasick([_SLASH, _NUMBER])
 
     def __call__(self, block: bytes, end: int, total: Sieved, out: BinaryIO) -> None:
         """Count the lines of a block before its end, and write those that can count."""
@@ -150,8 +150,8 @@ class _Sieve:
             for text in [_text(block, ends, line)]
             if all(any(each in text for each in some) for some in self._others)
         }
-        doubtful = [*_places(self._truncated, block, end), *_places(self._slash, block, end)]
-        doubtful += [at for at in _places(self._number, block, end) if block[at + 2 : at + 6] not in _BY_NUMBER]
+        escapes = (at for at in _places(self._escapes, block, end) if block[at + 1 : at + 6] not in _BY_NUMBER)
+        doubtful = [*_places(self._truncated, block, end), *escapes]
         kept |= {line: _text(block, ends, line) for line in {bisect_left(ends, place) for place in doubtful}}
         if not is_plain:
             every = {line: _text(block, ends, line) for line in range(lines)}

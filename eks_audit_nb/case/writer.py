@@ -20,6 +20,7 @@ from eks_audit_nb.case.blocks import Block, BlockWriter, lines_of
 from eks_audit_nb.case.hashing import sha256
 from eks_audit_nb.case.manifest import BLOCKS, Input, Manifest, Part
 from eks_audit_nb.engine import rows
+from eks_audit_nb.engine.columns import Columns, JoinedKeys
 from eks_audit_nb.engine.rows import Segment
 from eks_audit_nb.engine.store import TEMPORARY, Event, connected, literal
 from eks_audit_nb.errors import SourceError
@@ -33,7 +34,7 @@ _PART_BYTES = 128 * 1024 * 1024
 _PART_FILES = 64
 _AT_ONCE = 2
 _EVENTS_AT_ONCE = 20_000
-_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 30720)"
+_PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)"
 _KEPT_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)"
 _MEMORY = "1GB"
 
@@ -57,6 +58,7 @@ class _Draft:
     first_line: int
     texts: BlockWriter
     segments: list[Segment] = field(default_factory=list)
+    columns: Columns = rows.NESTED
 
     def begin(self, path: Path, line: int) -> None:
         """From this line on the lines are those of a file."""
@@ -100,6 +102,7 @@ class _Writer:
         self._folder = folder
         self._with_hashes = with_hashes
         self._tally = Tally()
+        self._joined_keys = JoinedKeys(rows.EVERY_READING)
         self._lines = 0
         self._parts: list[Part] = []
         self._blocks: list[tuple[str, Block]] = []
@@ -142,6 +145,8 @@ class _Writer:
                     draft = self._draft()
                     draft.begin(path, self._lines)
                 draft.texts.write(data, count)
+                if draft.columns is rows.NESTED and self._joined_keys.can_be_in(data):
+                    draft.columns = rows.EVERY_READING
                 self._lines += count
                 found += count
             if not found:
@@ -172,16 +177,16 @@ class _Writer:
             return
         while len(self._working) >= _AT_ONCE:
             self._finish()
-        self._working.append((draft, self._workers.submit(self._take_apart, draft.part())))
+        self._working.append((draft, self._workers.submit(self._take_apart, draft.part(), draft.columns)))
 
     def _finish_parts(self) -> None:
         while self._working:
             self._finish()
 
-    def _take_apart(self, part: Part) -> None:
+    def _take_apart(self, part: Part, columns: Columns) -> None:
         """Make the columns of a part; several parts at once."""
         sql, parameters = rows.of_lines(
-            "part", str(self._folder / part.texts), part.first_line, part.longest, part.segments, with_columns=True
+            "part", str(self._folder / part.texts), part.first_line, part.longest, part.segments, columns=columns
         )
         nothing = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in ("pointer", "message", "document"))
         given = f"SELECT {_GIVEN}, {', '.join(rows.COLUMNS.values())} FROM (SELECT *, {nothing} FROM ({sql}))"
@@ -269,9 +274,11 @@ class _Writer:
             cast = [f"CAST({name} AS BIGINT) AS {name}" for name in numbers]
             cast += [f"CAST({name} AS VARCHAR) AS {name}" for name in texts]
             given = f"SELECT {', '.join(cast)}, strlen(message) AS size FROM given"
+            pointers = rows.EVERY_READING.pointers
             taken = f"SELECT *, TRY(json_extract_string(document, $pointers)) AS found FROM ({given})"
-            made = f"SELECT {_GIVEN}, {rows.columns('document', 'found')} FROM ({taken}) ORDER BY line"
-            own.execute(f"COPY ({made}) TO {literal(str(path))} {_KEPT_PARQUET}", {"pointers": rows.POINTERS})
+            fields = rows.EVERY_READING.sql("document", "found", pointers)
+            made = f"SELECT {_GIVEN}, {fields} FROM ({taken}) ORDER BY line"
+            own.execute(f"COPY ({made}) TO {literal(str(path))} {_KEPT_PARQUET}", {"pointers": pointers})
             own.unregister("given")
 
     # --- the end ---

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eks_audit_nb.engine.fields import pointers
+from eks_audit_nb.engine.columns import Columns, columns_of
 
 # Fields that have a column of their own in a case: those that questions about access filter and group by.
 FIELDS = (
@@ -20,7 +20,11 @@ FIELDS = (
     *("responseStatus.code", "responseStatus.reason", "requestReceivedTimestamp", "stageTimestamp"),
     *("annotations.authorization.k8s.io/decision", "annotations.authorization.k8s.io/reason"),
 )
-COLUMNS = {name: f"h{number}" for number, name in enumerate(FIELDS)}
+EVERY_READING = columns_of(FIELDS)
+COLUMNS = EVERY_READING.by_field
+# For events without a key that joins names, as the API server writes them.
+NESTED = EVERY_READING.without_joined()
+NO_COLUMNS = columns_of(())
 
 ODD = "odd"
 
@@ -36,13 +40,9 @@ TRUNCATED = b"audit.k8s.io/truncated"  # the annotation of an event that was cut
 _TRUNCATED = "/annotations/audit.k8s.io~1truncated"
 _STAGED = "/stageTimestamp"
 
-_READINGS = {name: pointers(name) for name in FIELDS}
-# One list for one call: taking a field apart by itself parses the line again.
-POINTERS = list(dict.fromkeys([_STAGED, _TRUNCATED, *(each for found in _READINGS.values() for each in found)]))
+# What tells whether a line is plain, and when it was written; it comes first in every list of pointers.
+_MARKS = [_STAGED, _TRUNCATED]
 
-
-# What tells whether a line is plain, and when it was written.
-_MARKS = POINTERS[:2]
 # The longest line that the database is told to expect; a longer one raises the bound for its own file.
 _LONGEST = 16 * 1024 * 1024
 
@@ -63,7 +63,7 @@ def of_lines(
     longest: int,
     segments: Sequence[Segment],
     *,
-    with_columns: bool = False,
+    columns: Columns = NO_COLUMNS,
     literals: Sequence[Sequence[str]] = (),
 ) -> tuple[str, dict[str, object]]:
     """The rows of a file of lines, each line one of JSON: SQL, and the parameters that it names.
@@ -74,12 +74,12 @@ def of_lines(
         first_line: The number of its first line.
         longest: The length of its longest line, bytes.
         segments: The inputs that its lines came from.
-        with_columns: Whether the fields of `FIELDS` are taken apart.
+        columns: The fields that are taken apart.
         literals: Lines without them are left out; see `can_count`.
 
     Returns:
         Columns line, timestamp_ms, ingestion_ms, log_stream, log, condition, size and json, NULL where the line is no
-        JSON, and those of `COLUMNS` where they are wanted.
+        JSON, and those of the fields.
     """
     read = (
         f"read_json_objects($path_{name}, format = 'newline_delimited', ignore_errors = true, compression = 'zstd', "
@@ -96,24 +96,25 @@ def of_lines(
         holds, texts = can_count("json", literals, name)
         lines = f"SELECT * FROM ({lines}) WHERE {holds}"
         parameters |= texts
-    sql, named = of_relation(name, f"({lines})", segments, with_columns=with_columns)
+    sql, named = of_relation(name, f"({lines})", segments, columns=columns)
     return sql, parameters | named
 
 
 def of_relation(
-    name: str, relation: str, segments: Sequence[Segment], *, with_columns: bool = False
+    name: str, relation: str, segments: Sequence[Segment], *, columns: Columns = NO_COLUMNS
 ) -> tuple[str, dict[str, object]]:
     """The rows of a relation with the columns line and json; see `of_lines`."""
     log, logs = _by_segment(segments, [each.log for each in segments], f"log_{name}_")
     stream, streams = _by_segment(segments, [each.log_stream for each in segments], f"stream_{name}_")
     taken = f"SELECT *, TRY(json_extract_string(json, $pointers_{name})) AS found FROM {relation}"
     time = f"coalesce({timestamp('found')}, 0)"
+    wanted = pointers_of(columns)
     sql = (
         f"SELECT line, {time} AS timestamp_ms, {time} AS ingestion_ms, {stream} AS log_stream, {log} AS log, "
         f"{condition('json', 'found')} AS condition, CAST(strlen(json) AS BIGINT) AS size, json"
-        f"{', ' + columns('json', 'found') if with_columns else ''} FROM ({taken})"
+        f"{', ' + columns.sql('json', 'found', wanted) if columns.by_field else ''} FROM ({taken})"
     )
-    return sql, {f"pointers_{name}": POINTERS if with_columns else _MARKS, **logs, **streams}
+    return sql, {f"pointers_{name}": wanted, **logs, **streams}
 
 
 def can_count(json: str, literals: Sequence[Sequence[str]], name: str) -> tuple[str, dict[str, object]]:
@@ -139,31 +140,23 @@ def condition(json: str, found: str) -> str:
     is_sound = rf"NOT contains({json}, '\ud') AND NOT contains({json}, '\uD')"
     return (
         f"CASE WHEN {timestamp(found)} IS NOT NULL AND {is_sound} AND {is_event} "
-        f"THEN CASE WHEN {_reading(found, _TRUNCATED)} = 'true' THEN 'truncated' ELSE '' END ELSE '{ODD}' END"
+        f"THEN CASE WHEN {_mark(found, _TRUNCATED)} = 'true' THEN 'truncated' ELSE '' END ELSE '{ODD}' END"
     )
 
 
 def timestamp(found: str) -> str:
     """When the event was written, milliseconds; NULL where that is not written as the API server does."""
-    text = _reading(found, _STAGED)
+    text = _mark(found, _STAGED)
     return f"CASE WHEN regexp_full_match({text}, '{_TIME}') THEN epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) // 1000 END"
 
 
-def columns(json: str, found: str) -> str:
-    """The columns of `FIELDS`, each with the value that a query would see."""
-    made = []
-    for name, column in COLUMNS.items():
-        readings = [f"leaf({_reading(found, pointer)}, {json}, '{_quoted(pointer)}')" for pointer in _READINGS[name]]
-        made.append(f"coalesce({', '.join(readings)}) AS {column}")
-    return ", ".join(made)
+def pointers_of(columns: Columns) -> list[str]:
+    """What is looked up in each event: its marks, and the readings of the columns."""
+    return list(dict.fromkeys([*_MARKS, *columns.pointers]))
 
 
-def _reading(found: str, pointer: str) -> str:
-    return f"{found}[{POINTERS.index(pointer) + 1}]"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
+def _mark(found: str, pointer: str) -> str:
+    return f"{found}[{_MARKS.index(pointer) + 1}]"
 
 
 def _needle(text: str) -> str:

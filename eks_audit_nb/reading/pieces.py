@@ -17,8 +17,13 @@ GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_HEADER = 31  # zlib's window bits for gzip
 
 
-def unpacked(path: Path, on_damage: Callable[[], object]) -> Iterator[bytes]:
+def unpacked(path: Path, on_damage: Callable[[], object], at_once: int = BLOCK_BYTES) -> Iterator[bytes]:
     """The bytes of a file, of a gzip file those it holds; where it is cut or damaged, those before that place.
+
+    Args:
+        path: The file.
+        on_damage: Called where compressed data is cut or damaged.
+        at_once: How many bytes are unpacked at one time, and so the most that a piece has.
 
     Raises:
         OSError: The file cannot be opened or read.
@@ -31,7 +36,7 @@ def unpacked(path: Path, on_damage: Callable[[], object]) -> Iterator[bytes]:
             return
         size = 0
         try:
-            for found in _gunzipped(pieces):
+            for found in _gunzipped(pieces, at_once):
                 size += len(found)
                 yield found
         except (igzip_lib.IsalError, EOFError):  # type: ignore[misc]  # its stub calls it a type
@@ -86,7 +91,7 @@ def _behind(size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
         size = max(0, size - len(piece))
 
 
-def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzipped(pieces: Iterable[bytes], at_once: int) -> Iterator[bytes]:
     """What gzip members, one behind the other, hold.
 
     Raises:
@@ -98,7 +103,7 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         data = piece
         while data:
-            found = member.decompress(data, BLOCK_BYTES)
+            found = member.decompress(data, at_once)
             has_begun = True
             if found:
                 yield found
