@@ -107,7 +107,7 @@ def test_a_scan_answers_as_a_case(
         with closing(case_store(files, Path(name, "case"))) as case:
             for text, cap in asks:
                 try:
-                    store = ScanStore(files, parse(text))
+                    store = ScanStore(files, parse(text), field_cap=cap)
                 except (UnscannableError, QueryError):
                     continue
                 with closing(store):

@@ -106,7 +106,8 @@ def test_one_line(line: bytes, is_kept: bool, around: bool) -> None:
     lines = [OTHER, line, OTHER] if around else [line]
     found = sieve_block(b"".join(each + b"\n" for each in lines), WANTED)
     size = sum(len(each.strip(BLANKS)) for each in lines)
-    assert found == Sieved(len(lines), size, [lines.index(line)] if is_kept else [])
+    kept = [lines.index(line)] if is_kept else []
+    assert found == Sieved(len(lines), size, kept, len(line) + 1 if kept else 0, not line.strip())
     assert may_count(line, WANTED) == is_kept
 
 

@@ -27,22 +27,28 @@ from eks_audit_nb.case.sieve import (
     sieve_file,
 )
 from eks_audit_nb.engine import rows
-from eks_audit_nb.engine.chain import Context, Events
-from eks_audit_nb.engine.compiler import Statement, compile_query
-from eks_audit_nb.engine.narrowing import asks_for_clock, literals, tells_order
-from eks_audit_nb.engine.rows import Segment
-from eks_audit_nb.engine.store import Scanned, Store, connected, scanned_sql
-from eks_audit_nb.insights import tree
+from eks_audit_nb.engine.chain import EVENT_COLUMNS, Context, Events
+from eks_audit_nb.engine.columns import columns_of
+from eks_audit_nb.engine.compiler import Statement, compile_kept, compile_query, named_in
+from eks_audit_nb.engine.narrowing import asks_for_clock, literals, narrowed, tells_order
+from eks_audit_nb.engine.rows import NO_COLUMNS, Segment
+from eks_audit_nb.engine.store import Scanned, Store, connected, literal
+from eks_audit_nb.insights import schema, tree
 from eks_audit_nb.reading.lines import log_stream_name
 from eks_audit_nb.window import Window
 
 # Where more of the first lines of the largest files can count, so many would be kept that a case is quicker.
 _MOST, _SAMPLED = 0.2, 16
-# What is kept goes to disk beyond this, so that memory does not grow with the files.
+# What is kept goes to disk beyond this, so that memory does not grow with the files; a row without its text takes about
+# so many bytes.
+_MOST_BYTES, _ROW_BYTES = 12_000_000, 200
+_PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20480)"
 _MEMORY = "300MB"
-_KEPT = "kept"
-_NO_LINES = """CREATE TABLE lines (line BIGINT, timestamp_ms BIGINT, ingestion_ms BIGINT, log_stream VARCHAR,
-    log VARCHAR, condition VARCHAR, size BIGINT, pointer VARCHAR, json VARCHAR)"""
+# The longest line that the database is told to expect at least.
+_SHORTEST_BOUND = 1_000_000
+# What is left out where a query does not ask for it.
+_OF_THE_LINE = {"@ingestionTime": "ingestion_ms", "@logStream": "log_stream", "@log": "log", "@ptr": "pointer"}
+_NOTHING = "(SELECT CAST(NULL AS BIGINT) AS line, CAST(NULL AS VARCHAR) AS json WHERE false)"
 
 
 class UnscannableError(Exception):
@@ -52,26 +58,37 @@ class UnscannableError(Exception):
 class ScanStore(Store):
     """The events of some files that can count in one query's answer."""
 
-    def __init__(self, files: Sequence[Path], query: tree.Query, tables: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        query: tree.Query,
+        tables: Mapping[str, Path] | None = None,
+        field_cap: int | None = None,
+    ) -> None:
         """Pass over the files.
+
+        Args:
+            files: Raw logs.
+            query: The only one that will be asked.
+            tables: See `Store`.
+            field_cap: That under which it will be asked.
 
         Raises:
             UnscannableError: A case has to be made instead.
+            QueryError: The query asks for what the engine cannot answer.
             SourceError: A table cannot be read.
         """
         wanted = _worth_it(files, query)
         self._folder = TemporaryDirectory(prefix="eks-audit-")
-        self._lines = self._bytes = self._kept = 0
         folder = Path(self._folder.name)
-        self._in_order = tells_order(query)
         connection = connected(folder=folder, memory_limit=_MEMORY)
         # Without an order to keep, several threads read one file.
-        connection.execute(f"SET preserve_insertion_order = {self._in_order}")
+        connection.execute(f"SET preserve_insertion_order = {tells_order(query)}")
         try:
             super().__init__(connection, tables)
-            for path in files:
-                self._sieve(path, wanted, (folder / "first.jsonl", folder / "second.jsonl"))
-            self._scanned = self._counted()
+            self._check_patterns(query)
+            self._kept = _Kept(connection, folder, query, Context(Window(0, 0), 0, tables=self._tables), field_cap)
+            self._scanned = self._pass_over(files, wanted, folder)
         except BaseException:
             self.close()
             raise
@@ -87,67 +104,128 @@ class ScanStore(Store):
 
     @contextmanager
     def prepared(self, query: tree.Query, context: Context) -> Iterator[Statement]:
-        """The statement over the lines that were kept."""
-        events = Events(_KEPT, is_within=True)
-        yield compile_query(query, replace(context, events=events))
+        """The statement over the events that were kept."""
+        yield compile_query(query, replace(context, events=self._kept.events))
 
     def close(self) -> None:
         """Give memory and disk back."""
         super().close()
         self._folder.cleanup()
 
-    def _sieve(self, path: Path, wanted: Literals, outs: tuple[Path, Path]) -> None:
-        try:
-            halves = sieve_file(path, wanted, outs)
-        except (DamagedError, OSError):  # the reader of everything says what is wrong
-            raise UnscannableError from None
-        # Each half numbers its own lines, so that both are taken at once.
+    def _pass_over(self, files: Sequence[Path], wanted: Literals, folder: Path) -> Scanned:
+        lines = size = 0
+        outs = (folder / "first.jsonl", folder / "second.jsonl")
+        for path in files:
+            try:
+                halves = sieve_file(path, wanted, outs)
+            except (DamagedError, OSError):  # the reader of everything says what is wrong
+                raise UnscannableError from None
+            # A blank line has a number and is no row.
+            if any(half.has_blank for half in halves):
+                raise UnscannableError
+            self._kept.add(path, list(zip(halves, outs, strict=False)), lines)
+            lines += sum(half.lines for half in halves)
+            size += sum(half.bytes for half in halves)
+        return self._kept.counted(lines, size)
+
+
+class _Kept:
+    """What is kept of the lines that can count: those that a query's conditions leave, their fields or their text."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        folder: Path,
+        query: tree.Query,
+        context: Context,
+        field_cap: int | None,
+    ) -> None:
+        self._connection, self._folder = connection, folder
+        self._files: list[str] = []
+        keys = compile_query(query, context).fields
+        # A cap leaves fields out, of which columns and conditions know nothing.
+        self._columns = columns_of(keys) if field_cap is None else NO_COLUMNS
+        incoming = replace(context, events=Events("incoming", columns=self._columns.by_field, is_within=True))
+        self._has_texts = field_cap is not None or compile_query(query, incoming).reads_documents
+        conditions = narrowed(query, keys).conditions if field_cap is None else ()
+        named = {node.name for node in query.walk() if isinstance(node, tree.Field)}
+        named |= {column.name for column in schema.columns(query)}
+        unneeded = {column for name, column in _OF_THE_LINE.items() if name not in named}
+        wanted = [f"NULL AS {column}" if column in unneeded else column for column in EVENT_COLUMNS]
+        self._statement = compile_kept(query, incoming, conditions, wanted, with_texts=self._has_texts)
+        self._is_numbered = tells_order(query)
+        self._execute(
+            "CREATE TABLE held AS", *rows.of_relation("none", _NOTHING, [Segment(0, "", "")], columns=self._columns)
+        )
+
+    @property
+    def events(self) -> Events:
+        """Where they are."""
+        return Events("kept", columns={} if self._has_texts else self._columns.by_field, is_within=True)
+
+    def add(self, path: Path, halves: Sequence[tuple[Sieved, Path]], first_line: int) -> None:
+        """Take what a file has, each half of its lines in a file of its own, so that both are taken at once."""
         pieces = []
         parameters: dict[str, object] = {}
-        for number, (half, out) in enumerate(zip(halves, outs, strict=False)):
+        for number, (half, out) in enumerate(halves):
             if half.kept:
-                sql, named = self._kept_lines(str(number), half, out, Segment(0, str(path), log_stream_name(path)))
+                sql, named = self._lines(str(number), half, out, first_line, path)
                 pieces.append(sql)
                 parameters |= named
-            self._lines += half.lines
-            self._bytes += half.bytes
-            self._kept += len(half.kept)
+            first_line += half.lines
         if pieces:
-            self._take(" UNION ALL ".join(pieces), parameters)
+            self._execute("INSERT INTO held", " UNION ALL ".join(pieces), parameters)
+            self._make_room()
 
-    def _kept_lines(self, name: str, half: Sieved, out: Path, segment: Segment) -> tuple[str, dict[str, object]]:
-        read = f"read_json_objects($out_{name}, format = 'newline_delimited', ignore_errors = true)"
-        if self._in_order:
+    def counted(self, lines: int, size: int) -> Scanned:
+        """What the files hold, after the last of them.
+
+        Raises:
+            UnscannableError: There are lines that only the reader of everything can read.
+        """
+        on_disk = "".join(f" UNION ALL SELECT * FROM read_parquet({literal(path)})" for path in self._files)
+        text = ", message AS document" if self._has_texts else ""
+        self._connection.execute(f"CREATE VIEW kept AS SELECT *{text} FROM (SELECT * FROM held{on_disk})")
+        sql = "SELECT condition, count(*) FROM kept WHERE condition <> '' GROUP BY condition"
+        counts = dict(self._connection.execute(sql).fetchall())
+        if rows.ODD in counts:
+            raise UnscannableError
+        return Scanned(lines, size, truncated=counts.get("truncated", 0))
+
+    def _lines(self, name: str, half: Sieved, out: Path, first_line: int, path: Path) -> tuple[str, dict[str, object]]:
+        read = (
+            f"read_json_objects($out_{name}, format = 'newline_delimited', ignore_errors = true, "
+            f"maximum_object_size = {max(half.longest, _SHORTEST_BOUND)})"
+        )
+        if self._is_numbered:
             numbered = f"SELECT row_number() OVER () AS place, CAST(json AS VARCHAR) AS json FROM {read}"
             numbers = f"SELECT unnest($kept_{name}) AS line, generate_subscripts($kept_{name}, 1) AS place"
             lines = f"(SELECT line + $first_{name} AS line, json FROM ({numbered}) JOIN ({numbers}) USING (place))"
-            places = {f"kept_{name}": half.kept, f"first_{name}": self._lines}
+            places: dict[str, object] = {f"kept_{name}": half.kept, f"first_{name}": first_line}
         else:
             lines, places = f"(SELECT 0 AS line, CAST(json AS VARCHAR) AS json FROM {read})", {}
-        sql, parameters = rows.of_relation(name, lines, [segment])
-        parameters |= {f"out_{name}": str(out), **places}
-        return f"SELECT * EXCLUDE (json), parse_filename(log) || ':' || line AS pointer, json FROM ({sql})", parameters
+        segments = [Segment(0, str(path), log_stream_name(path))]
+        sql, parameters = rows.of_relation(name, lines, segments, columns=self._columns)
+        return sql, parameters | {f"out_{name}": str(out), **places}
 
-    def _take(self, sql: str, parameters: dict[str, object]) -> None:
-        is_first = not self._one("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'lines'")[0]
+    def _execute(self, begin: str, incoming: str, parameters: dict[str, object]) -> None:
+        pointer = "parse_filename(log) || ':' || line AS pointer"
+        events = f"SELECT *, {pointer}, json AS message, json AS document FROM ({incoming})"
+        sql = f"{begin} WITH incoming AS ({events}) SELECT * FROM ({self._statement.sql})"
         try:
-            self._connection.execute(
-                f"{'CREATE TABLE lines AS' if is_first else 'INSERT INTO lines'} {sql}", parameters
-            )
-        except duckdb.Error:  # a line beyond all bounds
+            self._connection.execute(sql, named_in(sql, parameters | self._statement.parameters))
+        # A value beyond what can be computed, of which asking says where it stands, or no room.
+        except (duckdb.DataError, duckdb.OperationalError):
             raise UnscannableError from None
 
-    def _counted(self) -> Scanned:
-        if not self._kept:
-            self._connection.execute(_NO_LINES)
-        self._connection.execute(f"CREATE VIEW {_KEPT} AS SELECT *, json AS message, json AS document FROM lines")
-        sql, _ = scanned_sql(_KEPT, None)
-        odd = f"SELECT count(*) FROM lines WHERE condition = '{rows.ODD}' OR json IS NULL"
-        events, _, unreadable, truncated, foreign, others = self._one(f"SELECT *, ({odd}) FROM ({sql})")
-        # Blank lines are no rows, and lines that are no JSON have no text: only the reader of everything has both.
-        if others or events != self._kept:
-            raise UnscannableError
-        return Scanned(self._lines, self._bytes, unreadable, truncated, foreign)
+    def _make_room(self) -> None:
+        """Put what is held on the disk, where it is much."""
+        count, size = self._connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM held").fetchall()[0]
+        if count * _ROW_BYTES + (size if self._has_texts else 0) > _MOST_BYTES:
+            path = str(self._folder / f"kept-{len(self._files)}.parquet")
+            self._connection.execute(f"COPY held TO {literal(path)} {_PARQUET}")
+            self._connection.execute("TRUNCATE held")
+            self._files.append(path)
 
 
 def _worth_it(files: Sequence[Path], query: tree.Query) -> Literals:

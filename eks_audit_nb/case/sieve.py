@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 from ahocorasick_rs import BytesAhoCorasick
 
 from eks_audit_nb.engine.rows import TRUNCATED
@@ -31,8 +32,10 @@ _BLOCK_BYTES = 1024 * 1024
 _SHARED_BYTES, _OWN_SHARE = 200_000_000, 0.53
 _PIECES_AHEAD = 4
 _BEGINNING = b'{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"'
-_AUDIT_ID = b'","auditID":"'
-_WITHIN = len(_BEGINNING) + len("RequestResponse") + len(_AUDIT_ID)
+_AUDIT_ID = np.frombuffer(b'","auditID":"', dtype=np.uint8)
+# Where the auditID begins, by the audit level before it, the most frequent first.
+_LEVELS = ("Metadata", "RequestResponse", "Request")
+_WITHIN = [len(_BEGINNING) + len(level) + np.arange(len(_AUDIT_ID)) for level in _LEVELS]
 _BLANKS = b" \t\r\n"
 _SLASH, _NUMBER = b"\\/", b"\\u"
 # What Go's encoder escapes by number: < > &
@@ -45,11 +48,13 @@ class DamagedError(Exception):
 
 @dataclass
 class Sieved:
-    """What was met: lines, their bytes without the ends, and the numbers of the kept lines, counted from 0."""
+    """What was met: lines and their bytes without the ends; of the kept lines the numbers, from 0, and the longest."""
 
     lines: int = 0
     bytes: int = 0
     kept: list[int] = field(default_factory=list)
+    longest: int = 0
+    has_blank: bool = False
 
 
 def sieve_file(path: Path, literals: Literals, outs: tuple[Path, Path]) -> list[Sieved]:
@@ -139,10 +144,11 @@ class _Sieve:
 
     def __call__(self, block: bytes, end: int, total: Sieved, out: BinaryIO) -> None:
         """Count the lines of a block before its end, and write those that can count."""
-        is_end = np.frombuffer(block, dtype=np.uint8, count=end) == ord("\n")
+        signs = np.frombuffer(block, dtype=np.uint8, count=end)
+        is_end = signs == ord("\n")
         lines = int(np.count_nonzero(is_end))
         begins = _places(self._events, block, end)
-        is_plain = len(begins) == lines and _are_events(block, begins, end)
+        is_plain = len(begins) == lines and _are_events(block, signs, begins)
         ends = [*(begin - 1 for begin in begins[1:]), end - 1] if is_plain else np.flatnonzero(is_end).tolist()
         kept = {
             line: text
@@ -155,11 +161,13 @@ class _Sieve:
         kept |= {line: _text(block, ends, line) for line in {bisect_left(ends, place) for place in doubtful}}
         if not is_plain:
             every = {line: _text(block, ends, line) for line in range(lines)}
-            kept |= {line: text for line, text in every.items() if not _are_events(text, [0], len(text))}
+            kept |= {line: text for line, text in every.items() if not _is_event(text)}
+            total.has_blank |= not all(text.strip() for text in every.values())
             total.bytes -= sum(len(text) - 1 - len(text.strip(_BLANKS)) for text in every.values())
         order = sorted(kept)
         total.kept += [total.lines + line for line in order]
         out.write(b"".join([kept[line] for line in order]))
+        total.longest = max(total.longest, *map(len, kept.values()), 0)
         total.lines += lines
         total.bytes += end - lines
 
@@ -173,15 +181,25 @@ def _text(block: bytes, ends: Sequence[int], line: int) -> bytes:
     return block[ends[line - 1] + 1 if line else 0 : ends[line] + 1]
 
 
-def _are_events(block: bytes, begins: Sequence[int], end: int) -> bool:
+def _are_events(block: bytes, signs: npt.NDArray[np.uint8], begins: Sequence[int]) -> bool:
     """Whether lines begin at these places, and are events by their beginnings and ends."""
-    return (
-        block.startswith(_BEGINNING)
-        and block[end - 2 : end] == b"}\n"
-        and all(block[begin - 2 : begin] == b"}\n" for begin in begins[1:])
-        and all(block.find(_AUDIT_ID, begin, begin + _WITHIN) > 0 for begin in begins)
-        and (len(begins) > 1 or block.find(_BEGINNING, 1, end) < 0)  # no two on a line
-    )
+    if not block.startswith(_BEGINNING) or len(signs) < len(_BEGINNING) + 2:
+        return False
+    starts = np.array(begins)
+    behind = np.array([*begins[1:], len(signs)])
+    if not ((signs[behind - 2] == ord("}")) & (signs[behind - 1] == ord("\n"))).all():
+        return False
+    for within in _WITHIN:
+        # Beyond the end stands the last sign again, which is that of no auditID.
+        found = signs.take(starts[:, None] + within, mode="clip")
+        starts = starts[(found != _AUDIT_ID).any(axis=1)]
+    return not starts.size
+
+
+def _is_event(line: bytes) -> bool:
+    """Whether a line is one event by its beginning and its end."""
+    has_another = line.find(_BEGINNING, 1) > 0
+    return not has_another and _are_events(line, np.frombuffer(line, dtype=np.uint8), [0])
 
 
 def _whole_blocks(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:

@@ -30,7 +30,7 @@ _SYSTEM_FIELDS = {
     "@ptr": Value("pointer", Kind.TEXT),
 }
 # What a step over events starts from; `message` and `document` only where the query asks for them.
-EVENT_COLUMNS = ("line", "timestamp_ms", "ingestion_ms", "log_stream", "log", "pointer", "size")
+EVENT_COLUMNS = ("line", "timestamp_ms", "ingestion_ms", "log_stream", "log", "pointer", "condition", "size")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,11 @@ class Chain:
             )
         key = _key(node.name)
         self.reads_documents |= key not in self.context.events.columns
-        return Value(self._fields.setdefault(key, f"f{len(self._fields)}"), Kind.TEXT)
+        return Value(self.column(key), Kind.TEXT)
+
+    def column(self, key: str) -> str:
+        """The column of a key of events."""
+        return self._fields.setdefault(key, f"f{len(self._fields)}")
 
     def _inside(self, name: str) -> Value | None:
         """What lies in a map or a list that an alias names: `message.user.name` with the alias `message`."""
@@ -241,6 +245,11 @@ class Chain:
                 "filterIndex is taken as filter: a file has no field index, so all its events are read."
             )
         self.step(f"SELECT * FROM {self.relation} WHERE {truth(command.condition, self)}")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The keys of events that were asked for so far."""
+        return tuple(self._fields)
 
     def held(self, node: tree.Field) -> str:
         """The JSON of the map or list that a field holds: in the event, in its text, or under an alias."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eks_audit_nb.engine.chain import EVENT_COLUMNS, Chain, Context
@@ -21,6 +21,7 @@ class Statement:
     columns: tuple[schema.Column, ...]
     warnings: tuple[str, ...]
     reads_documents: bool = True
+    fields: tuple[str, ...] = ()  # the keys of events that it names
 
 
 def compile_query(query: tree.Query, context: Context) -> Statement:
@@ -32,7 +33,12 @@ def compile_query(query: tree.Query, context: Context) -> Statement:
     chain = Chain(query, context)
     sql, columns = chain.statement()
     return Statement(
-        sql, named_in(sql, chain.parameters), columns, tuple(dict.fromkeys(chain.warnings)), chain.reads_documents
+        sql,
+        named_in(sql, chain.parameters),
+        columns,
+        tuple(dict.fromkeys(chain.warnings)),
+        chain.reads_documents,
+        chain.fields,
     )
 
 
@@ -52,4 +58,25 @@ def compile_narrowed(query: tree.Query, context: Context, only: Narrowed, most: 
     if only.limit is not None:
         tail += f" ORDER BY {', '.join(chain.order_by(only.keys))}"
     sql = chain.render(f"{tail} LIMIT {chain.bind(min(most, only.limit or most))}")
+    return Statement(sql, named_in(sql, chain.parameters), (), ())
+
+
+def compile_kept(
+    query: tree.Query, context: Context, conditions: Sequence[tree.Node], columns: Sequence[str], *, with_texts: bool
+) -> Statement:
+    """Compile the question which events a query has to look at, or are not whole.
+
+    Args:
+        query: The query.
+        context: Where the events are, and which of their fields are columns.
+        conditions: What must hold of an event that counts.
+        columns: Those that are wanted; the columns of fields come behind them.
+        with_texts: Whether the events' texts are wanted too.
+    """
+    chain = Chain(query, context)
+    terms = " AND ".join(truth(condition, chain) for condition in conditions) or "true"
+    fields = [f"{chain.column(key)} AS {column}" for key, column in context.events.columns.items()]
+    chain.reads_documents = with_texts
+    wanted = [*columns, *fields, *(("message",) if with_texts else ())]
+    sql = chain.render(f"SELECT {', '.join(wanted)} FROM {chain.relation} WHERE ({terms}) OR condition <> ''")
     return Statement(sql, named_in(sql, chain.parameters), (), ())

@@ -134,7 +134,7 @@ class FileSource:
         if has_case(self.files):
             return None
         try:
-            store = ScanStore(self.files, query, self._tables)
+            store = ScanStore(self.files, query, self._tables, self._field_cap)
         except UnscannableError:
             return None
         try:
