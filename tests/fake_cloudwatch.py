@@ -1,194 +1,263 @@
 """A server on loopback that speaks the wire protocol of CloudWatch Logs and EKS, for real boto3 clients.
 
-It answers queries with the project's own engine. What a test wants it to do beside that is set in `Behaviour`.
+    fake = FakeCloudWatch.of(LogGroup("/aws/eks/prod/cluster", delivered([(1_795_514_400_000, '{"verb":"get"}')])))
+    with serve(fake) as address:
+        point_boto3_at(monkeypatch, address)
+        ...
+        fake.become(other_group, behaviour=mixed(seed))  # another log and other manners, the same server
+
+Queries are answered by the project's own engine. What a test wants the service to do beside that is set in
+`Behaviour`; what was asked of it is in `calls`, `requests`, `most_concurrent` and `bytes_scanned`.
+
+| module | what is in it |
+|---|---|
+| `fake_behaviour` | bounds, quotas, and each way in which the service can go wrong |
+| `fake_log_groups` | log groups made from lists of events |
+| `fake_answers` | from a query to rows |
+| `fake_queries` | StartQuery, GetQueryResults, StopQuery, DescribeQueries |
+| `fake_reading` | DescribeLogGroups, DescribeLogStreams, FilterLogEvents, GetLogRecord, GetLogGroupFields |
+| `fake_wire` | HTTP, and how a connection is lost |
 """
 
 from __future__ import annotations
 
-import json
-import os
 import threading
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
 from eks_audit_nb.engine.store import EventStore
-from eks_audit_nb.errors import QueryError
-from eks_audit_nb.insights import parse
-from eks_audit_nb.window import Window
+
+from fake_behaviour import RATES, Behaviour, Fault, Occasions, mixed, with_quotas
+from fake_log_groups import ACCOUNT, AUDIT_STREAM, REGION, LogGroup, delivered
+from fake_queries import Running, describe_queries, get_query_results, now_ms, start_query, stop_query
+from fake_reading import (
+    describe_log_groups,
+    describe_log_streams,
+    filter_log_events,
+    get_log_group_fields,
+    get_log_record,
+)
+from fake_wire import LostConnectionError, RefusedError, point_boto3_at, serve
+
+__all__ = [
+    "ACCOUNT",
+    "AUDIT_STREAM",
+    "RATES",
+    "REGION",
+    "Behaviour",
+    "FakeCloudWatch",
+    "Fault",
+    "LogGroup",
+    "Occasions",
+    "delivered",
+    "mixed",
+    "point_boto3_at",
+    "serve",
+    "with_quotas",
+]
+
+_ACTIONS: dict[str, Callable[[FakeCloudWatch, dict[str, Any]], dict[str, Any]]] = {
+    "StartQuery": start_query,
+    "GetQueryResults": get_query_results,
+    "StopQuery": stop_query,
+    "DescribeQueries": describe_queries,
+    "DescribeLogGroups": describe_log_groups,
+    "DescribeLogStreams": describe_log_streams,
+    "FilterLogEvents": filter_log_events,
+    "GetLogRecord": get_log_record,
+    "GetLogGroupFields": get_log_group_fields,
+}
 
 
-@dataclass
-class Behaviour:
-    """How the service behaves."""
+@dataclass(frozen=True)
+class Call:
+    """One call: what was asked, when by the service's clock (seconds), and the code of the refusal, "" without one."""
 
-    statuses: list[str] = field(default_factory=list)  # reported before the final one
-    final_status: str = "Complete"
-    page_size: int = 10_000
-    cap: int = 100_000
-    skipped: int = 0
-    lost_rows: int = 0  # rows that are counted and not delivered
-    logging: list[dict[str, Any]] = field(default_factory=list)
-    refusal: tuple[int, str, str] | None = None  # status, code, message of StartQuery
-    forbidden: set[str] = field(default_factory=set)  # calls that the caller may not make
+    action: str
+    at: float
+    code: str
 
 
-@dataclass
 class FakeCloudWatch:
-    """The state of the service: one log group, its events, and what was asked."""
+    """The state of the service: its log groups, how it behaves, and what was asked of it.
 
-    cluster: str
-    store: EventStore
-    behaviour: Behaviour = field(default_factory=Behaviour)
-    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    stopped: list[str] = field(default_factory=list)
-    _queries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    Attributes:
+        cluster: The cluster that DescribeCluster knows; `store` is the log of its group.
+        groups: The log groups by name.
+        behaviour: How the service behaves; set a new one at any time.
+        now_ms: The time of the service, so that events that arrive later are not there yet; None: the machine's time,
+            and every event is there.
+        clock: Where seconds come from, for quotas and for how long queries run.
+        requests: Action and request of each call of CloudWatch Logs and EKS, in order, refused ones too.
+        calls: The same with times and refusals.
+        stopped: The queries that StopQuery was called for.
+        queries: The queries by id, in order.
+        most_concurrent: The most queries that ran at once.
+        bytes_scanned: What all queries scanned.
+    """
+
+    def __init__(self, cluster: str, store: EventStore | None = None, behaviour: Behaviour | None = None) -> None:
+        self.cluster = cluster
+        self.clock: Callable[[], float] = time.monotonic
+        self._lock = threading.RLock()
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.calls: list[Call] = []
+        self.stopped: list[str] = []
+        self.queries: dict[str, Running] = {}
+        self._allowed: dict[str, tuple[float, float]] = {}
+        self.become(behaviour=behaviour)
+        if store is not None:
+            self.store = store
+
+    @classmethod
+    def of(cls, *groups: LogGroup, behaviour: Behaviour | None = None) -> FakeCloudWatch:
+        """The service with these log groups."""
+        fake = cls("prod")
+        fake.become(*groups, behaviour=behaviour)
+        return fake
+
+    def become(self, *groups: LogGroup, behaviour: Behaviour | None = None, now_ms: int | None = None) -> None:
+        """Be as new, with other log groups and other manners; the server keeps running."""
+        with self._lock:
+            self.groups = {group.name: group for group in groups}
+            self.behaviour = behaviour or Behaviour()
+            self.now_ms = now_ms
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget what was asked; log groups and behaviour stay."""
+        with self._lock:
+            for each in (self.requests, self.calls, self.stopped, self.queries, self._allowed):
+                each.clear()
+            self.most_concurrent, self.bytes_scanned = 0, 0
+
+    @property
+    def store(self) -> EventStore:
+        """The log of the cluster's group."""
+        store = self.groups[self.log_group].store
+        assert store is not None
+        return store
+
+    @store.setter
+    def store(self, store: EventStore) -> None:
+        if self.log_group not in self.groups or self.groups[self.log_group].store is not store:
+            self.groups[self.log_group] = LogGroup(self.log_group, store=store)
+
+    @property
+    def log_group(self) -> str:
+        """The name of the cluster's group."""
+        return f"/aws/eks/{self.cluster}/cluster"
+
+    # --- what tests ask ---
+
+    def called(self, action: str) -> int:
+        """How often an action was called, refused calls too."""
+        return sum(call.action == action for call in self.calls)
+
+    def refusals(self) -> Counter[str]:
+        """How many calls were refused, by code."""
+        return Counter(call.code for call in self.calls if call.code)
+
+    def most_in(self, seconds: float, action: str) -> int:
+        """The most calls of an action that fell into any stretch of so many seconds."""
+        times = [call.at for call in self.calls if call.action == action]
+        return max((bisect_right(times, at + seconds) - i for i, at in enumerate(times)), default=0)
+
+    def running(self) -> list[Running]:
+        """The queries that run now."""
+        return [query for query in self.queries.values() if self.is_running(query)]
+
+    def is_running(self, query: Running) -> bool:
+        """Whether a query runs: for its seconds, or until somebody is told its final status."""
+        if query.is_told:
+            return False
+        seconds = self.behaviour.seconds
+        return bool(query.pending) or not seconds or self.clock() < query.started + seconds
+
+    def time_ms(self) -> int:
+        """What time it is for the service."""
+        return now_ms() if self.now_ms is None else self.now_ms
+
+    # --- what clients ask ---
 
     def answer(self, action: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """The status and the body for one call."""
-        self.requests.append((action, request))
-        handlers = {
-            "StartQuery": self._start_query,
-            "GetQueryResults": self._get_query_results,
-            "StopQuery": self._stop_query,
-            "DescribeCluster": self._describe_cluster,
-        }
-        if action not in handlers:
-            return _error(400, "UnknownOperationException", action)
-        if action in self.behaviour.forbidden:
-            return _error(400, "AccessDeniedException", f"User is not authorized to perform: {action}")
-        return handlers[action](request)
+        """The status and the body for one call.
 
-    def _start_query(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        if self.behaviour.refusal:
-            return _error(*self.behaviour.refusal)
-        if request.get("logGroupName") != f"/aws/eks/{self.cluster}/cluster":
-            return _error(400, "ResourceNotFoundException", f"Log group '{request.get('logGroupName')}' does not exist")
-        try:
-            query = parse(request["queryString"])
-        except QueryError as error:
-            status, body = _error(400, "MalformedQueryException", error.message)
-            body["queryCompileError"] = {"location": error.location(), "message": error.message}
-            return status, body
-        answer = self.store.ask(query, Window(request["startTime"], request["endTime"]))
-        names = list(answer.values)
-        rows = [
-            [{"field": name, "value": answer.values[name][i]} for name in names if answer.values[name][i] is not None]
-            for i in range(answer.rows)
-        ]
-        query_id = str(uuid.uuid4())
-        cap = min(request.get("limit", 10_000), self.behaviour.cap)
-        self._queries[query_id] = {
-            "rows": rows[:cap],
-            "statuses": list(self.behaviour.statuses),
-            "statistics": {
-                "recordsMatched": float(answer.rows),
-                "recordsScanned": float(answer.scanned.events),
-                "bytesScanned": float(answer.scanned.bytes),
-                "estimatedRecordsSkipped": float(self.behaviour.skipped),
-                "resultCount": float(len(rows[:cap])),
-            },
-        }
-        return 200, {"queryId": query_id}
+        Raises:
+            LostConnectionError: The connection ends before or in the answer.
+        """
+        with self._lock:
+            at, code = self.clock(), ""
+            self.requests.append((action, request))
+            try:
+                return 200, self._answer(action, request)
+            except RefusedError as refused:
+                code = refused.body["__type"]
+                return refused.status, refused.body
+            except LostConnectionError:
+                code = "connection lost"
+                raise
+            finally:
+                self.calls.append(Call(action, at, code))
 
-    def _get_query_results(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        query = self._queries.get(request["queryId"])
-        if query is None:
-            return _error(400, "ResourceNotFoundException", f"No query with id {request['queryId']}")
-        rows = query["rows"]
-        if query["statuses"]:
-            # While it runs the service gives some rows, which need not be in the final result.
-            return 200, {"status": query["statuses"].pop(0), "results": rows[:3], "statistics": {}}
-        size = request.get("maxItems") or self.behaviour.page_size
-        begin = int(request.get("nextToken", "0"))
-        page = rows[begin : begin + size]
-        body = {"status": self.behaviour.final_status, "results": page, "statistics": query["statistics"]}
-        if begin + size < len(rows):
-            body["nextToken"] = str(begin + size)
-        elif self.behaviour.lost_rows:
-            body["results"] = page[: -self.behaviour.lost_rows]
-        return 200, body
+    def group(self, name: str) -> LogGroup:
+        """The log group of a name or an ARN."""
+        group = next((group for group in self.groups.values() if name in (group.name, group.arn)), None)
+        if group is None:
+            raise RefusedError(
+                "ResourceNotFoundException", f"Log group '{name}' does not exist for account ID '{ACCOUNT}'"
+            )
+        return group
 
-    def _stop_query(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        self.stopped.append(request["queryId"])
-        if self.behaviour.final_status in ("Failed", "Timeout", "Cancelled"):
-            return _error(400, "InvalidParameterException", "The query has already ended")
-        return 200, {"success": True}
+    def _answer(self, action: str, request: dict[str, Any]) -> dict[str, Any]:
+        if action == "DescribeCluster":
+            return self._describe_cluster(request)
+        if action not in _ACTIONS:
+            raise RefusedError("UnknownOperationException", action)
+        self._check_permission(f"logs:{action}")
+        self._check_rate(action)
+        happens = self.behaviour.happens
+        if happens(Fault.HANG_UP, action):
+            raise LostConnectionError
+        if happens(Fault.UNAVAILABLE, action):
+            raise RefusedError("ServiceUnavailableException", "The service cannot complete the request.", 503)
+        body = _ACTIONS[action](self, request)
+        is_forgotten, is_cut = happens(Fault.FORGET, action), happens(Fault.CUT, action)
+        if is_forgotten or is_cut:
+            # A query whose id nobody knows runs on in the service for its seconds.
+            if "queryId" in body and not self.behaviour.seconds:
+                self.queries[body["queryId"]].is_told = True
+            raise LostConnectionError(None if is_forgotten else body)
+        return body
 
-    def _describe_cluster(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def _check_permission(self, permission: str) -> None:
+        if permission.partition(":")[2] in self.behaviour.forbidden:
+            raise RefusedError(
+                "AccessDeniedException",
+                f"User: arn:aws:iam::{ACCOUNT}:user/alice is not authorized to perform: {permission} "
+                f"because no identity-based policy allows the {permission} action",
+            )
+
+    def _check_rate(self, action: str) -> None:
+        """Let a call through while its bucket holds one: so many a second flow in, and no more than that stay."""
+        rate = self.behaviour.rates.get(action)
+        if rate is not None:
+            now = self.clock()
+            left, since = self._allowed.get(action, (float(rate), now))
+            left = min(float(rate), left + (now - since) * rate)
+            self._allowed[action] = (left - 1 if left >= 1 else left, now)
+            if left < 1:
+                raise RefusedError("ThrottlingException", "Rate exceeded")
+        if self.behaviour.happens(Fault.THROTTLE, action):
+            raise RefusedError("ThrottlingException", "Rate exceeded")
+
+    def _describe_cluster(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._check_permission("eks:DescribeCluster")
         if request["name"] != self.cluster:
-            return _error(404, "ResourceNotFoundException", f"No cluster found for name: {request['name']}.")
+            raise RefusedError("ResourceNotFoundException", f"No cluster found for name: {request['name']}.", 404)
         setups = self.behaviour.logging
-        return 200, {"cluster": {"name": self.cluster, "status": "ACTIVE", "logging": {"clusterLogging": setups}}}
-
-
-def _error(status: int, code: str, message: str) -> tuple[int, dict[str, Any]]:
-    return status, {"__type": code, "message": message}
-
-
-@contextmanager
-def serve(service: FakeCloudWatch) -> Iterator[str]:
-    """Run the server; gives its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            action = self.headers["X-Amz-Target"].partition(".")[2]
-            self._reply(*service.answer(action, json.loads(body)), content_type="application/x-amz-json-1.1")
-
-        def do_GET(self) -> None:
-            name = self.path.removeprefix("/clusters/")
-            self._reply(*service.answer("DescribeCluster", {"name": name}), content_type="application/json")
-
-        def _reply(self, status: int, body: dict[str, Any], content_type: str) -> None:
-            payload = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(payload)))
-            self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
-            if status >= 400:
-                self.send_header("x-amzn-ErrorType", body["__type"])
-            self.end_headers()
-            self.wfile.write(payload)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing: the tests read `requests`."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def point_boto3_at(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """Set the environment so that boto3 asks this server, and reads no configuration of the machine."""
-    for name in (
-        "AWS_PROFILE",
-        "AWS_DEFAULT_REGION",
-        "AWS_SESSION_TOKEN",
-        "AWS_ENDPOINT_URL_LOGS",
-        "AWS_ENDPOINT_URL_EKS",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {
-        "AWS_ENDPOINT_URL": address,
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
-        "AWS_REGION": "eu-west-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
+        return {"cluster": {"name": self.cluster, "status": "ACTIVE", "logging": {"clusterLogging": setups}}}
