@@ -155,9 +155,17 @@ def _counts(command: tree.Stats, events: Sequence[Event]) -> tuple[tuple[str, ..
     match command:
         case tree.Stats(
             aggregates=(tree.Selection(expression=tree.Call(name=count, arguments=(tree.Star(),)), name=counted),),
-            groups=(tree.Selection(expression=tree.Call(name=by, arguments=(tree.Period() as period,)), name=label),),
             offset=None,
-        ) if count.lower() == "count" and by.lower() == "bin" and period.unit in _UNITS and period.number > 0:
+        ) if count.lower() == "count":
+            pass
+        case _:
+            return None
+    match command.groups:
+        case ():
+            return (counted,), [(str(len(events)),)]
+        case (tree.Selection(expression=tree.Call(name=by, arguments=(tree.Period() as period,)), name=label),) if (
+            by.lower() == "bin" and period.unit in _UNITS and period.number > 0
+        ):
             width = period.number * _UNITS[period.unit]
             found = Counter(event.timestamp_ms // width * width for event in events)
             return (label, counted), [(to_text(time), str(number)) for time, number in sorted(found.items())]

@@ -23,7 +23,7 @@ class Fault(StrEnum):
     UNAVAILABLE = "the call is refused: ServiceUnavailableException, status 503"
     HANG_UP = "the connection is closed, and the call never happened"
     FORGET = "the call happened, and the connection is closed before its answer"
-    CUT = "the call happened, and the connection is closed in the middle of its answer"
+    CUT = "the call happened, and the connection is closed in its answer, which boto3 takes for one without any field"
     PENDING = "the query is Scheduled, Unknown and Running for some calls"
     GHOST_ROWS = "while the query runs there are rows that its result does not have"
     FAIL = "the query ends as Failed, with some rows"

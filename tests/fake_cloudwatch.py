@@ -248,7 +248,7 @@ class FakeCloudWatch:
         if rate is not None:
             now = self.clock()
             left, since = self._allowed.get(action, (float(rate), now))
-            left = min(float(rate), left + (now - since) * rate)
+            left = min(float(rate), left + (now - since) * rate + 1e-6)  # which makes up for rounding
             self._allowed[action] = (left - 1 if left >= 1 else left, now)
             if left < 1:
                 raise RefusedError("ThrottlingException", "Rate exceeded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +92,9 @@ def filter_log_events(service: FakeCloudWatch, request: dict[str, Any]) -> dict[
         raise RefusedError("InvalidParameterException", "startTime is after endTime")
     words = _words(request.get("filterPattern", ""))
     events = group.within(Window(start, max(start, end)), service.now_ms) if end >= start else []
-    begin = int(request.get("nextToken", "0"))
+    begin = int(request.get("nextToken", "0").partition(":")[0])
     if service.behaviour.happens(Fault.EMPTY_PAGE):
-        return {"events": [], "searchedLogStreams": [], "nextToken": str(begin)}
+        return {"events": [], "searchedLogStreams": [], "nextToken": f"{begin}:{uuid.uuid4()}"}
     page: list[dict[str, Any]] = []
     size, most, place = 0, min(request.get("limit", _PAGE_EVENTS), service.behaviour.page_size), begin
     while place < len(events):
