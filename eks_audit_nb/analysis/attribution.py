@@ -1,66 +1,104 @@
-"""Who made a request, what came of it, and on what grounds."""
+"""Who made a request, with which credential and from where, what came of it, and on what grounds.
+
+The caller is the one who authenticated, also where another identity was acted as: what the request says of that one is
+the caller's claim. `COLUMN_BASIS` tells what each column rests on.
+"""
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
-from eks_audit_nb.events import flatten, last_stages, unescaped
+from eks_audit_nb.analysis.addresses import Ranges, address_kinds
+from eks_audit_nb.analysis.clients import CLIENT_COLUMNS, clients
+from eks_audit_nb.analysis.distinct import column_of, worked_once
+from eks_audit_nb.analysis.principals import CLAIMED, INFERRED, PRINCIPAL_COLUMNS, PROVEN, principals
+from eks_audit_nb.analysis.reasons import REASON_COLUMNS, WANTED_COLUMNS, reasons, wanted_permissions
+from eks_audit_nb.events import COLUMNS, flatten, last_stages, unescaped
 
-# The grammar of the annotation authorization.k8s.io/reason where an authorizer allowed a request.
-# Source: kubernetes plugin/pkg/auth/authorizer/rbac and rbac/validation; the EKS form from events of a cluster.
-_TEXT = r'"((?:\\.|[^"\\])*)"'
-_REASON = re.compile(
-    rf"(RBAC|EKS Access Policy): allowed by (ClusterRoleBinding|RoleBinding) {_TEXT} "
-    rf"of (ClusterRole|Role) {_TEXT} to (User|Group|ServiceAccount) {_TEXT}"
-)
-# What the node authorizer says when it refuses. Source: kubernetes plugin/pkg/auth/authorizer/node.
-_NODE = re.compile(
-    r"no relationship found between node '|unknown node for user |node '|No Object name found|only the following |"
-    r"can only (access|create|get|list|read|update)\b|cannot (get|read) subresource|cannot authorize \w+ subresources"
-)
-# Go's %q. Source: strconv.Quote.
-_GO_ESCAPE = re.compile(
-    r"\\(?:x(?P<byte>[0-9a-f]{2})|u(?P<short>[0-9a-f]{4})|U(?P<long>00(?:0[0-9a-f]|10)[0-9a-f]{4})|(?P<letter>.))",
-    re.DOTALL,
-)
-_GO_LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-REASON_COLUMNS = (
-    # RBAC, EKS access policy, node authorizer, system:masters or node authorizer, no authorizer allowed it,
-    # refused before authorization, or another authorizer; "not recorded" where the event ends before its decision.
-    # The column `reason` keeps the words.
-    "grounds",
-    "binding_kind",
-    "binding",
-    "binding_namespace",
-    "role_kind",
-    "role",
-    "subject_kind",
-    "subject",
-)
-# responseStatus.message of a refusal by RBAC. Source: kubernetes apiserver responsewriters.ForbiddenMessage.
-_WANTED = re.compile(
-    rf"cannot (?P<verb>\S*) (?:resource (?P<resource>{_TEXT}) in API group (?P<group>{_TEXT})"
-    rf"(?: in the namespace (?P<namespace>{_TEXT})| at the cluster scope)?|path (?P<path>{_TEXT}))"
-)
+# What `attributed` adds to an event's columns, or fills in (session), with the dtypes.
+ATTRIBUTION_COLUMNS = {
+    **PRINCIPAL_COLUMNS,
+    "acted_as": "string",  # the impersonated username
+    "is_impersonating": "boolean",
+    "claimed_ips": "string",  # the earlier of sourceIPs, which clients can write themselves
+    "address_kind": "string",  # of source_ip: public, private, AWS, none
+    **CLIENT_COLUMNS,
+    "outcome": "string",
+    **dict.fromkeys(REASON_COLUMNS, "string"),
+    "empty_reason": "string",  # who allows without a word: system:masters, node authorizer
+    **dict.fromkeys(WANTED_COLUMNS, "string"),
+}
+
+# What each column of `attribute` rests on. Proven: the API server or its authenticator wrote it. Claimed: the client
+# wrote it, and could have written anything. Inferred: a rule concludes it. The name of another column: that one says it
+# row by row. A session that only a username's form gives (no extra in the event) is inferred like its principal.
+COLUMN_BASIS = {
+    **dict.fromkeys(COLUMNS, PROVEN),
+    **dict.fromkeys(ATTRIBUTION_COLUMNS, PROVEN),
+    **dict.fromkeys(("audit_id", "user_agent", "forwarded_ips", "claimed_ips"), CLAIMED),
+    **dict.fromkeys(("impersonated_groups", "impersonated_arn", *CLIENT_COLUMNS), CLAIMED),
+    **dict.fromkeys(("principal_kind", "principal"), "principal_basis"),
+    **dict.fromkeys(("outcome", "empty_reason"), INFERRED),
+}
+# The outcomes that were a refusal.
+REFUSED = ("refused by authorization", "refused by admission", "impersonation refused", "not authenticated")
+# What `credentials` lists, and the column of each; the most values that it names.
+_LISTED = {
+    "principal_kinds": "principal_kind",
+    "principals": "principal",
+    "sessions": "session",
+    "usernames": "username",
+    "acted_as": "acted_as",
+    "addresses": "source_ip",
+    "clients": "client",
+}
+_MOST = 20
 
 
-def attribute(frame: pd.DataFrame) -> pd.DataFrame:
+def attribute(frame: pd.DataFrame, aws_ranges: Ranges | None = None) -> pd.DataFrame:
     """One row a request with who made it, what came of it and why.
 
     Args:
         frame: Rows with `@timestamp` and `@message`.
+        aws_ranges: The CIDRs that are AWS's own, or the path of its ip-ranges.json; without them no address is "AWS".
 
     Returns:
-        The columns of `events.COLUMNS`, those of `REASON_COLUMNS`, `outcome` and `wanted`, in the order of time.
+        The columns of `events.COLUMNS` and of `ATTRIBUTION_COLUMNS`, in the order of time.
+
+    Raises:
+        KeyError: The frame has no `@message`.
+        ParameterError: The ranges cannot be read.
     """
-    requests = last_stages(flatten(frame))
-    grounds = reasons(requests["decision"], requests["reason"])
-    # Only a whole event with a 401 or a 403 says that there was no decision; elsewhere the decision is not in the log.
-    is_open = requests["decision"].isna() & (~requests["code"].isin([401, 403]) | requests["is_truncated"])
-    grounds["grounds"] = grounds["grounds"].mask(is_open, "not recorded")
-    return requests.join(grounds).assign(outcome=outcome(requests), wanted=wanted_permission(requests["message"]))
+    return attributed(last_stages(flatten(frame)), aws_ranges)
+
+
+def attributed(requests: pd.DataFrame, aws_ranges: Ranges | None = None) -> pd.DataFrame:
+    """The same from flat columns, one row a request; the events' text is not needed.
+
+    Args:
+        requests: Any of the columns of `events.COLUMNS`. What is not there counts as missing, and of the rest the more
+            is inferred.
+        aws_ranges: As for `attribute`.
+
+    Returns:
+        The same rows with the columns of `ATTRIBUTION_COLUMNS`; `session` is filled in where another field has it.
+
+    Raises:
+        ParameterError: The ranges cannot be read.
+    """
+    acted_as = column_of(requests, "impersonated").rename("acted_as")
+    found = {
+        **_columns(principals(requests)),
+        "acted_as": acted_as,
+        "is_impersonating": acted_as.notna().astype("boolean"),
+        "claimed_ips": column_of(requests, "forwarded_ips").rename("claimed_ips"),
+        "address_kind": address_kinds(column_of(requests, "source_ip"), aws_ranges),
+        **_columns(clients(column_of(requests, "user_agent"))),
+        **_decided(requests),
+    }
+    # Made of the columns as they are: joining frames would copy a million rows of each.
+    given = {str(name): column for name, column in requests.items() if name not in found or name in COLUMNS}
+    return pd.DataFrame({**given, **found}, copy=False, index=requests.index)
 
 
 def outcome(requests: pd.DataFrame) -> pd.Series:
@@ -68,29 +106,19 @@ def outcome(requests: pd.DataFrame) -> pd.Series:
 
     allowed, refused by authorization, refused by admission, impersonation refused, not authenticated, failed, or no
     response recorded. A 403 with the decision "allow" was refused later, by admission; one without any decision was
-    refused before authorization, which is where impersonation is checked.
+    refused before authorization, which is where impersonation is checked. What a proxied server answered is "failed".
+
+    Args:
+        requests: code, and of decision, is_truncated, resource and wanted_verb what there is.
     """
-    code, decision = requests["code"], requests["decision"]
-    is_403 = code.eq(403).fillna(False)
-    result = pd.Series("failed", index=requests.index, dtype="string")
-    result = result.mask(code.lt(400).fillna(False), "allowed")
-    result = result.mask(code.eq(401).fillna(False), "not authenticated")
-    result = result.mask(is_403 & decision.isna() & ~requests["is_truncated"], "impersonation refused")
-    result = result.mask(is_403 & decision.eq("allow").fillna(False), "refused by admission")
-    result = result.mask(is_403 & decision.eq("forbid").fillna(False), "refused by authorization")
-    return result.mask(code.isna(), "no response recorded")
-
-
-def reasons(decision: pd.Series, reason: pd.Series) -> pd.DataFrame:
-    """Take the authorizer's reason apart; the columns of `REASON_COLUMNS`, all text.
-
-    An allow without a reason is one by the group system:masters, which bypasses RBAC, or by the node authorizer. A
-    forbid without a reason says that no authorizer allowed it.
-    """
-    pairs = list(zip(decision, reason, strict=True))
-    distinct = {pair: _reason(*pair) for pair in set(pairs)}
-    rows = [distinct[pair] for pair in pairs]
-    return pd.DataFrame(rows, columns=list(REASON_COLUMNS), index=decision.index, dtype="string")
+    inputs = [
+        column_of(requests, "code"),
+        column_of(requests, "decision"),
+        _is_cut(requests),
+        column_of(requests, "resource"),
+        column_of(requests, "wanted_verb"),
+    ]
+    return worked_once(inputs, lambda *values: (_outcome(*values),), {"outcome": "string"})["outcome"]
 
 
 def stated_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
@@ -108,55 +136,99 @@ def stated_decisions(decisions: pd.DataFrame) -> pd.DataFrame:
     return decisions.assign(decision=decision, reason=reason).join(reasons(decision, reason))
 
 
-def wanted_permission(message: pd.Series) -> pd.Series:
-    """The permission that a refusal's message names, such as "patch configmaps in kube-system"; missing elsewhere."""
-    texts = {text: _wanted(text) for text in message.dropna().unique()}
-    return message.map(texts, na_action="ignore").astype("string")
+def credentials(requests: pd.DataFrame) -> pd.DataFrame:
+    """One row a credential, the busiest first, with all that went under it: one person can have many names.
 
+    A role is shared, and so can a username be; the key or the token is what separates those who use it. Requests
+    without a credential (anonymous, or not authenticated) are grouped by what name they have.
 
-def _reason(decision: object, reason: object) -> tuple[str | None, ...]:
-    empty = (None,) * (len(REASON_COLUMNS) - 1)
-    if pd.isna(decision):  # type: ignore[call-overload]
-        return ("refused before authorization", *empty)
-    if pd.isna(reason) or not reason:  # type: ignore[call-overload]
-        allowed = decision == "allow"
-        return ("system:masters or node authorizer" if allowed else "no authorizer allowed it", *empty)
-    found = _REASON.fullmatch(str(reason))
-    if not found:
-        if decision == "forbid" and str(reason).startswith("RBAC: "):  # a rule of RBAC that could not be resolved
-            return ("no authorizer allowed it", *empty)
-        return ("node authorizer" if _NODE.match(str(reason)) else "another authorizer", *empty)
-    mechanism, binding_kind, binding, role_kind, role, subject_kind, subject = found.groups()
-    binding, role, subject = (_unquoted(text) for text in (binding, role, subject))
-    namespace = None
-    if binding_kind == "RoleBinding":
-        binding, _, namespace = binding.rpartition("/")
-    grounds = "EKS access policy" if mechanism.startswith("EKS") else mechanism
-    return (grounds, binding_kind, binding, namespace, role_kind, role, subject_kind, subject)
+    Args:
+        requests: Rows of `attribute`.
 
-
-def _unquoted(text: str) -> str:
-    """Undo Go's %q, the quotes around it already taken off."""
-    return _GO_ESCAPE.sub(_go_character, text)
-
-
-def _go_character(found: re.Match[str]) -> str:
-    letter = found["letter"]
-    if letter:
-        return _GO_LETTERS.get(letter, letter)
-    code = int(found["byte"] or found["short"] or found["long"], 16)
-    return "\ufffd" if 0xD800 <= code <= 0xDFFF else chr(code)
-
-
-def _wanted(text: str) -> str | None:
-    found = _WANTED.search(text)
-    if not found:
-        return None
-    verb = found["verb"]
-    resource, group, namespace, path = (
-        _unquoted(found[name][1:-1]) if found[name] else "" for name in ("resource", "group", "namespace", "path")
+    Returns:
+        credential, credential_kind, principal_kinds, principals, sessions, usernames, acted_as, addresses, clients (all
+        text: the different values in the order of the rows, joined by ", ", at most 20 of them), address_count,
+        requests, refused (int64), first and last (datetime64[us, UTC]).
+    """
+    by = ["credential_kind", "credential"]
+    is_refused = requests["outcome"].isin(REFUSED).astype("int64")
+    counted = requests[[*by, "time", "source_ip"]].assign(is_refused=is_refused)
+    result = counted.groupby(by, dropna=False).agg(
+        address_count=("source_ip", "nunique"),
+        requests=("time", "size"),
+        refused=("is_refused", "sum"),
+        first=("time", "min"),
+        last=("time", "max"),
     )
-    if path:
-        return f"{verb} {path}"
-    place = f"in {namespace}" if namespace else "at the cluster scope"
-    return f"{verb} {resource}{'.' if group else ''}{group} {place}"
+    for name, column in _LISTED.items():
+        seen = requests[[*by, column]].dropna(subset=[column]).drop_duplicates()
+        result[name] = seen.groupby(by, dropna=False)[column].agg(_listed).astype("string")
+    order = ["credential", "credential_kind", *_LISTED, "address_count", "requests", "refused", "first", "last"]
+    return result.reset_index().sort_values(["requests", "last"], ascending=False, ignore_index=True)[order]
+
+
+def _listed(values: pd.Series) -> str:
+    text = ", ".join(values[:_MOST])
+    return text if len(values) <= _MOST else f"{text} and {len(values) - _MOST:,} more"
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    return {str(name): column for name, column in frame.items()}
+
+
+def _decided(requests: pd.DataFrame) -> dict[str, pd.Series]:
+    """Outcome, grounds and what was wanted."""
+    code, decision, reason, resource = (
+        column_of(requests, name) for name in ("code", "decision", "reason", "resource")
+    )
+    is_cut = _is_cut(requests)
+    wanted = wanted_permissions(column_of(requests, "message"))
+    known = {"code": code, "decision": decision, "is_truncated": is_cut, "resource": resource}
+    came = outcome(pd.DataFrame({**known, "wanted_verb": wanted["wanted_verb"]}, copy=False))
+    grounds = _columns(reasons(decision, reason))
+    # Only a whole event with a 401 or a 403 says that there was no decision; elsewhere the decision is not in the log.
+    is_open = decision.isna() & (~code.isin([401, 403]) | is_cut)
+    grounds["grounds"] = grounds["grounds"].mask(is_open, "not recorded")
+    # Authorization is about the one who was acted as.
+    is_other = column_of(requests, "impersonated").notna()
+    groups = column_of(requests, "groups").mask(is_other, column_of(requests, "impersonated_groups"))
+    names = {"empty_reason": "string"}
+    silent = worked_once([decision, reason, groups], lambda *values: (_silent_authorizer(*values),), names)
+    return {"outcome": came, **grounds, **silent, **_columns(wanted)}
+
+
+def _is_cut(requests: pd.DataFrame) -> pd.Series:
+    """Whether a missing decision says nothing: the event was cut, or the frame has no decisions."""
+    if "decision" in requests and "is_truncated" in requests:
+        return requests["is_truncated"].fillna(False)
+    return pd.Series("decision" not in requests, index=requests.index, dtype="boolean")
+
+
+def _outcome(
+    code: int | None, decision: str | None, is_cut: bool | None, resource: str | None, wanted_verb: str | None
+) -> str:
+    if code is None:
+        return "no response recorded"
+    if code < 400:
+        return "allowed"
+    if decision is None:
+        if code == 401:
+            return "not authenticated"
+        # Verbs of impersonation: impersonate, and since KEP-5284 impersonate:user-info, impersonate-on:user-info:list.
+        if code == 403 and (not is_cut or (wanted_verb or "").startswith("impersonate")):
+            return "impersonation refused"
+    if code == 403 and decision == "forbid":
+        return "refused by authorization"
+    if code == 403 and decision == "allow" and not (resource or "").endswith("/proxy"):
+        return "refused by admission"
+    return "failed"
+
+
+def _silent_authorizer(decision: str | None, reason: str | None, groups: str | None) -> str | None:
+    """Which of the two authorizers that allow without a word it was, by the groups that they look at."""
+    if decision != "allow" or reason:
+        return None
+    listed = f", {groups or ''}, "
+    if ", system:masters, " in listed:
+        return "system:masters"
+    return "node authorizer" if ", system:nodes, " in listed else None
