@@ -71,7 +71,7 @@ def test_a_range_that_is_none() -> None:
         kind("3.5.140.1", ["3.5.140"])
 
 
-SMALL = st.integers(0, 2**12).map(lambda number: IPv4Address(number))
+SMALL = st.integers(0, 2**12).map(IPv4Address)
 
 
 @given(st.lists(st.tuples(SMALL, st.integers(20, 32)), max_size=8), SMALL)

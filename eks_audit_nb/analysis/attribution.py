@@ -187,7 +187,7 @@ def _decided(requests: pd.DataFrame) -> dict[str, pd.Series]:
     came = outcome(pd.DataFrame({**known, "wanted_verb": wanted["wanted_verb"]}, copy=False))
     grounds = _columns(reasons(decision, reason))
     # Only a whole event with a 401 or a 403 says that there was no decision; elsewhere the decision is not in the log.
-    is_open = decision.isna() & (~code.isin([401, 403]) | is_cut)
+    is_open = decision.isna() & (~code.isin([401, 403]) | is_cut) & came.ne("impersonation refused")
     grounds["grounds"] = grounds["grounds"].mask(is_open, "not recorded")
     # Authorization is about the one who was acted as.
     is_other = column_of(requests, "impersonated").notna()

@@ -267,4 +267,4 @@ def _credential(caller: Caller, kind: str, session: str | None) -> tuple[str | N
         return caller.credential_id, CERTIFICATE if caller.has_certificate else TOKEN
     if caller.iam_uid:
         return f"{caller.uid}/{session}" if session else caller.uid, IAM_SESSION
-    return caller.username, NAME_ONLY if caller.username and kind != ANONYMOUS else NO_CREDENTIAL
+    return caller.username or None, NAME_ONLY if caller.username and kind != ANONYMOUS else NO_CREDENTIAL
