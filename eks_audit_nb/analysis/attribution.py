@@ -31,7 +31,7 @@ ATTRIBUTION_COLUMNS = {
 
 # What each column of `attribute` rests on. Proven: the API server or its authenticator wrote it. Claimed: the client
 # wrote it, and could have written anything. Inferred: a rule concludes it. The name of another column: that one says it
-# row by row. A session that only a username's form gives (no extra in the event) is inferred like its principal.
+# row by row. A session or an account that only a username's form gives is inferred, as its principal is.
 COLUMN_BASIS = {
     **dict.fromkeys(COLUMNS, PROVEN),
     **dict.fromkeys(ATTRIBUTION_COLUMNS, PROVEN),
@@ -151,9 +151,11 @@ def credentials(requests: pd.DataFrame) -> pd.DataFrame:
         requests, refused (int64), first and last (datetime64[us, UTC]).
     """
     by = ["credential_kind", "credential"]
-    is_refused = requests["outcome"].isin(REFUSED).astype("int64")
-    counted = requests[[*by, "time", "source_ip"]].assign(is_refused=is_refused)
-    result = counted.groupby(by, dropna=False).agg(
+    number = requests.groupby(by, dropna=False, sort=False).ngroup().rename("number")
+    counted = requests[[*by, "time", "source_ip"]].assign(is_refused=requests["outcome"].isin(REFUSED).astype("int64"))
+    result = counted.groupby(number).agg(
+        credential=("credential", "first"),
+        credential_kind=("credential_kind", "first"),
         address_count=("source_ip", "nunique"),
         requests=("time", "size"),
         refused=("is_refused", "sum"),
@@ -161,15 +163,22 @@ def credentials(requests: pd.DataFrame) -> pd.DataFrame:
         last=("time", "max"),
     )
     for name, column in _LISTED.items():
-        seen = requests[[*by, column]].dropna(subset=[column]).drop_duplicates()
-        result[name] = seen.groupby(by, dropna=False)[column].agg(_listed).astype("string")
+        result[name] = _listed(number, requests[column], len(result))
     order = ["credential", "credential_kind", *_LISTED, "address_count", "requests", "refused", "first", "last"]
-    return result.reset_index().sort_values(["requests", "last"], ascending=False, ignore_index=True)[order]
+    return result.sort_values(["requests", "last"], ascending=False, ignore_index=True)[order]
 
 
-def _listed(values: pd.Series) -> str:
-    text = ", ".join(values[:_MOST])
-    return text if len(values) <= _MOST else f"{text} and {len(values) - _MOST:,} more"
+def _listed(number: pd.Series, values: pd.Series, groups: int) -> pd.Series:
+    """The different values of each group in a line; missing where it has none."""
+    pairs = pd.DataFrame({"number": number, "value": values}, copy=False).dropna().drop_duplicates()
+    found: list[list[str]] = [[] for _ in range(groups)]
+    for group, value in zip(pairs["number"].tolist(), pairs["value"].tolist(), strict=True):
+        found[group].append(value)
+    lines = [", ".join(names[:_MOST]) or None for names in found]
+    for group, names in enumerate(found):
+        if len(names) > _MOST:
+            lines[group] = f"{lines[group]} and {len(names) - _MOST:,} more"
+    return pd.Series(lines, dtype="string")
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, pd.Series]:

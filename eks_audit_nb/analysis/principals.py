@@ -10,6 +10,7 @@ KEP-4193 (credential-id); EKS User Guide, "Grant IAM users access to Kubernetes"
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import pandas as pd
@@ -119,6 +120,7 @@ def principals(requests: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, copy=False)
 
 
+@lru_cache(1024)  # of one caller several fields hold the same
 def read_arn(text: str | None) -> Arn | None:
     """An ARN of IAM or STS taken apart as the authenticator does; None where the text is none."""
     found = _ARN.fullmatch(text or "")
