@@ -50,7 +50,7 @@ def act_of(verb: object, resource: object, uri: object, sent: object = None) -> 
     A server-side apply is a patch with a whole object and a field manager; the audit event does not hold its
     Content-Type.
     """
-    verb, subresource = _text(verb), _text(resource).partition("/")[2]
+    verb, subresource = text(verb), text(resource).partition("/")[2]
     if subresource in CONNECTIONS:
         return _ACTS[subresource]
     if verb in READS or not verb:
@@ -65,7 +65,7 @@ def act_of(verb: object, resource: object, uri: object, sent: object = None) -> 
 def is_apply(uri: object, sent: object) -> bool:
     """Whether a patch is a server-side apply, which must name a field manager and the kind of the object."""
     names_kind = isinstance(sent, dict) and "apiVersion" in sent and "kind" in sent
-    return names_kind and "fieldManager=" in _text(uri).partition("?")[2]
+    return names_kind and "fieldManager=" in text(uri).partition("?")[2]
 
 
 def effect_of(verb: object, code: int | None, uri: object, sent: object) -> str:
@@ -79,7 +79,7 @@ def effect_of(verb: object, code: int | None, uri: object, sent: object) -> str:
         return "none"
     is_deletion = verb in ("delete", "deletecollection")
     # A deletion can carry its options in the body.
-    if "dryRun=" in _text(uri).partition("?")[2] or (is_deletion and isinstance(sent, dict) and sent.get("dryRun")):
+    if "dryRun=" in text(uri).partition("?")[2] or (is_deletion and isinstance(sent, dict) and sent.get("dryRun")):
         return "none"
     return "may have" if verb == "deletecollection" else "done"
 
@@ -89,7 +89,7 @@ def stored_object(event: Mapping[str, Any]) -> dict[str, Any] | None:
     body = event.get("responseObject")
     if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict):
         return None
-    kind = _text(body.get("kind"))
+    kind = text(body.get("kind"))
     is_other = kind in _OTHER_KINDS or (kind.endswith("List") and "items" in body)
     return None if is_other or _is_failure(event) else body
 
@@ -99,7 +99,7 @@ def asked_object(event: Mapping[str, Any]) -> dict[str, Any] | None:
     body = event.get("requestObject")
     if event.get("verb") not in ("create", "update") or not isinstance(body, dict):
         return None
-    return None if _text(body.get("kind")) in _OTHER_KINDS else body
+    return None if text(body.get("kind")) in _OTHER_KINDS else body
 
 
 def object_uid(event: Mapping[str, Any]) -> str | None:
@@ -121,7 +121,7 @@ def owners_of(event: Mapping[str, Any]) -> tuple[Owner, ...]:
         body = asked_object(event)
     references = mapping(mapping(body).get("metadata")).get("ownerReferences")
     found = [
-        Owner(_text(each.get("kind")), _text(each.get("name")), _text(each.get("uid")), each.get("controller") is True)
+        Owner(text(each.get("kind")), text(each.get("name")), text(each.get("uid")), each.get("controller") is True)
         for each in (references if isinstance(references, list) else ())
         if isinstance(each, dict)
     ]
@@ -134,7 +134,7 @@ def deleted_items(event: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...] 
     if not isinstance(items, list):
         return None
     metadata = (mapping(mapping(item).get("metadata")) for item in items)
-    return tuple((_text(each.get("namespace")), _text(each.get("name")), _text(each.get("uid"))) for each in metadata)
+    return tuple((text(each.get("namespace")), text(each.get("name")), text(each.get("uid"))) for each in metadata)
 
 
 def resource_of_kind(kind: str) -> str:
@@ -152,8 +152,8 @@ def resource_of_kind(kind: str) -> str:
 
 def selectors(uri: object) -> tuple[str, ...]:
     """What narrows a request for a collection, such as "app=web"."""
-    asked = parse_qs(_text(uri).partition("?")[2])
-    return tuple(text for name in ("labelSelector", "fieldSelector") for text in asked.get(name, ()) if text)
+    asked = parse_qs(text(uri).partition("?")[2])
+    return tuple(each for name in ("labelSelector", "fieldSelector") for each in asked.get(name, ()) if each)
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -166,5 +166,6 @@ def _is_failure(event: Mapping[str, Any]) -> bool:
     return isinstance(code, int) and code >= 400
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """The value where it is text, otherwise an empty one."""
     return value if isinstance(value, str) else ""

@@ -168,6 +168,20 @@ def blind_spots(history: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 
 
+def turning_point(history: pd.DataFrame) -> int | None:
+    """The index label of the request that ended the object, or else of the last that changed what it asks for.
+
+    Where neither is in the log, it is the last request that did anything; None where nothing did.
+    """
+    done = history[history["effect"] == "done"]
+    ended = done[done["act"].isin(["delete", "delete collection", "eviction"])]
+    changed = done[~done["act"].isin(["status", "token", "binding", *_ENTRIES])]
+    for found in (ended, changed, done):
+        if len(found):
+            return int(found.index[-1])
+    return None
+
+
 def nearest_objects(requests: pd.DataFrame, resource: str, name: str, most: int = 5) -> list[str]:
     """Objects in the log whose names are like the one that was asked for, as "pods/web-1", the nearest first."""
     plural = resource.lower().partition(".")[0]

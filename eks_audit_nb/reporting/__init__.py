@@ -1,7 +1,7 @@
 """From frames to something to read: sentences, tables, figures; and from notebooks to a folder of HTML reports."""
 
 from eks_audit_nb.reporting import sentences
-from eks_audit_nb.reporting.plots import activity_over_time, ranked
+from eks_audit_nb.reporting.plots import activity_over_time, ranked, timeline
 from eks_audit_nb.reporting.provenance import provenance
 from eks_audit_nb.reporting.shown import figure, headline
 from eks_audit_nb.reporting.tables import DECISION, REQUEST, WHO, table
@@ -17,4 +17,5 @@ __all__ = [
     "ranked",
     "sentences",
     "table",
+    "timeline",
 ]

@@ -11,10 +11,12 @@ from eks_audit_nb.reporting.shown import Shown, figure
 # Okabe and Ito's palette: told apart with every kind of colour vision.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 _HATCHES = ("", "///", "", "xx", "...", "", "")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _OTHERS = "others"
 _BINS = ("1s", "10s", "1min", "5min", "15min", "1h", "6h", "1D", "7D", "30D", "365D")
 _MOST_BINS = 120
 _MOST_KINDS = 6
+_MOST_LANES = 12
 # A log can claim any time. Lines without one stand at the beginning of 1970; nothing later than 2100 can be right.
 _EARLIEST, _LATEST = pd.Timestamp("1970-01-01", tz="UTC"), pd.Timestamp("2100-01-01", tz="UTC")
 _LONG_SPAN, _NEAR = pd.Timedelta(days=400), pd.Timedelta(days=1)
@@ -76,14 +78,66 @@ def activity_over_time(rows: pd.DataFrame, by: str, title: str, label: str = "")
 
 def counts_over_time(rows: pd.DataFrame, by: str, width: str) -> pd.DataFrame:
     """How many rows fall into each span of time and kind; every span between the first and the last is there."""
-    kinds = rows[by].fillna("none").replace("", "none")
-    frequent = kinds.value_counts().index[:_MOST_KINDS]
-    kinds = kinds.where(kinds.isin(frequent), _OTHERS)
+    frequent = rows[by].fillna("none").replace("", "none").value_counts().index[:_MOST_KINDS]
+    kinds = _frequent(rows[by], _MOST_KINDS)
     spans = rows["time"].dt.floor(width)
     counts = pd.crosstab(spans, kinds)
     every = pd.date_range(spans.min(), spans.max(), freq=width)
     order = [kind for kind in [*frequent, _OTHERS] if kind in counts.columns]
     return counts.reindex(every, fill_value=0)[order]
+
+
+def timeline(rows: pd.DataFrame, lane: str, by: str, title: str, label: str = "") -> Shown:
+    """A mark a row along time, in a lane for each kind, its colour and shape telling another column's values apart.
+
+    Args:
+        rows: Has `time` (tz-aware UTC) and the columns `lane` and `by`. The twelve most frequent lanes are shown, the
+            first seen on top, and the six most frequent values of `by`; the rest as others.
+        lane: The column that has a lane for each value.
+        by: The column whose values are told apart in a lane.
+        title: What the rows are.
+        label: What the column `by` is called in the text that stands for the figure; by default its name.
+    """
+    drawable = rows[_is_drawable(rows["time"])]
+    outside = _outside(len(rows) - len(drawable))
+    if drawable.empty:
+        return _nothing(title, outside)
+    lanes = _frequent(drawable[lane], _MOST_LANES)
+    kinds = _frequent(drawable[by], _MOST_KINDS)
+    order = list(dict.fromkeys(lanes))[::-1]
+    drawn = Figure(figsize=(9.5, 1.3 + 0.32 * len(order)))
+    axes = drawn.add_subplot()
+    for index, kind in enumerate(kinds.value_counts().index):
+        seen = kinds == kind
+        axes.scatter(
+            drawable.loc[seen, "time"].dt.to_pydatetime(),
+            [order.index(each) for each in lanes[seen]],
+            label=_shortened(kind),
+            color=_COLOURS[index],
+            marker=_MARKERS[index],
+            s=60,
+            alpha=0.85,
+            edgecolor="white",
+            linewidth=0.5,
+        )
+    axes.set_yticks(range(len(order)), [_shortened(each) for each in order])
+    axes.set_ylim(-0.6, len(order) - 0.4)
+    axes.grid(axis="y", color="#dddddd")
+    axes.set_axisbelow(True)
+    locator = AutoDateLocator(tz="UTC")
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))
+    axes.set_xlabel("Time (UTC)")
+    axes.set_title(f"{title} ({outside})" if outside else title, loc="left")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    counted = "; ".join(f"{each} {int((lanes == each).sum()):,}" for each in order[::-1])
+    told = ", ".join(f"{kind} {int(number):,}" for kind, number in kinds.value_counts().items())
+    alt = (
+        f"A timeline: {title}, {len(drawable):,} in all, from {drawable['time'].min():%Y-%m-%d %H:%M:%S} to "
+        f"{drawable['time'].max():%Y-%m-%d %H:%M:%S} UTC. Lanes: {counted}. By {label or by.replace('_', ' ')}: {told}."
+    )
+    return figure(drawn, f"{alt} Not drawn: {outside}." if outside else alt)
 
 
 def ranked(counts: pd.Series, title: str) -> Shown:
@@ -100,6 +154,12 @@ def ranked(counts: pd.Series, title: str) -> Shown:
     axes.xaxis.set_visible(False)
     listed = ", ".join(f"{kind} {int(value):,}" for kind, value in top.items())
     return figure(drawn, f"Bars: {title}. {listed}.")
+
+
+def _frequent(values: pd.Series, most: int) -> pd.Series:
+    """The most frequent values as they are, all others as one."""
+    kinds = values.fillna("none").replace("", "none")
+    return kinds.where(kinds.isin(kinds.value_counts().index[:most]), _OTHERS)
 
 
 def _nothing(title: str, outside: str = "") -> Shown:

@@ -84,6 +84,45 @@ def secret_activity(requests: pd.DataFrame) -> str:
     return text + f"All Secrets of the cluster were listed or watched by {who}: {_listed(callers)}."
 
 
+def object_history(history: pd.DataFrame, caused: pd.DataFrame, named: str, near: Iterable[str]) -> str:
+    """When an object came and went, who stands behind that, and what it led to.
+
+    Args:
+        history: Rows of `object_history` with the columns of `behind`.
+        caused: What `consequences` says that these requests led to.
+        named: What the object is called.
+        near: Names of objects in the log that are like its own, told where it is not there.
+    """
+    if history.empty:
+        like = _listed(near)
+        hint = f"Objects in the log with names like it: {like}." if like else "Nothing in the log has a name like it."
+        return f"Nobody created, changed, entered or deleted {named} in this window. {hint}"
+    done = history[history["effect"] == "done"]
+    changed = done[done["act"].isin(["update", "patch", "apply", "scale", "approval", "ephemeral container"])]
+    entered = done[done["act"].isin(["exec", "attach", "port-forward", "proxy"])]
+    told = [
+        _happened("created", done[done["act"] == "create"].head(1)),
+        _happened("last changed", changed.tail(1)),
+        _happened("entered", entered.tail(1)),
+        _happened("evicted", done[done["act"] == "eviction"].tail(1)),
+        _happened("deleted", done[done["act"].isin(["delete", "delete collection"])].tail(1)),
+    ]
+    text = "; ".join(each for each in told if each) or "nothing that is here changed it"
+    text = f"{named}: {text}. "
+    numbers = history["life"].nunique()
+    if numbers > 1:
+        text += f"{numbers} objects had this name, one after the other. "
+    refused = int(history["outcome"].isin(_REFUSED).sum())
+    if refused:
+        text += f"{_count(refused, 'request')} for it {'was' if refused == 1 else 'were'} refused. "
+    maybe = int(history["effect"].isin(["may have", "not recorded"]).sum())
+    if maybe:
+        text += f"Of {_count(maybe, 'request')} the log does not say whether it was hit. "
+    if len(caused):
+        text += f"Controllers and nodes answered with {_count(len(caused), 'further act')}."
+    return text.strip()
+
+
 def authorization_decisions(decisions: pd.DataFrame, refused: pd.DataFrame) -> str:
     """On what grounds requests were allowed, and how many were refused and by what.
 
@@ -108,6 +147,18 @@ def authorization_decisions(decisions: pd.DataFrame, refused: pd.DataFrame) -> s
         return text + "No other request was turned away."
     listed = ", ".join(f"{n:,} {outcome}" for outcome, n in others.items())
     return text + f"{_count(total, 'request')} {'was' if total == 1 else 'were'} turned away: {listed}."
+
+
+def _happened(what: str, requests: pd.DataFrame) -> str:
+    """Such as "deleted at 22:33:54 by bob", with who stands behind a controller that did it; "" for no request."""
+    for request in requests.to_dict("records"):
+        who = request["username"] if isinstance(request["username"], str) else "no username"
+        text = f"{what} on {request['time']:%Y-%m-%d at %H:%M:%S} UTC by {who}"
+        if isinstance(request["behind"], str) and request["behind_audit_id"] != request["audit_id"]:
+            by = f"{request['behind']} ({request['behind_act']} {request['behind_object']}; {request['certainty']})"
+            text += f", behind whom stands {by}"
+        return text
+    return ""
 
 
 def _count(number: int, one: str, many: str = "") -> str:
