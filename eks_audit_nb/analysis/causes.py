@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ COLUMNS = {
     "certainty": "string",  # the weakest basis on the way to the root
     "why": "string",
 }
+_READ = ["verb", "resource", "namespace", "name", "code", "uri", "username", "user_agent", "impersonated", "raw"]
 _WEAKER = (ASKED, PROVEN, INFERRED, UNKNOWN)
 # How long a controller can rest before what it does next is taken for something else: a rollout that makes no progress
 # for so long has failed. Source: progressDeadlineSeconds of a Deployment.
@@ -104,9 +105,8 @@ def cause_links(requests: pd.DataFrame) -> pd.DataFrame:
     ledger = _Ledger()
     kept: list[int] = []
     links: list[_Link] = []
-    acts: list[_Act] = []
     received = order.pop("_received").to_list()
-    for place, request in enumerate(order.itertuples()):
+    for place, request in enumerate(order[_READ].itertuples(index=False)):
         act = _act(request, received[place], len(kept), ledger)
         if act is None:
             continue
@@ -114,9 +114,8 @@ def cause_links(requests: pd.DataFrame) -> pd.DataFrame:
         link = ledger.link(act)
         ledger.record(act, link)
         links.append(link)
-        acts.append(act)
     linked = order.iloc[kept]
-    return linked.assign(**_columns(linked.index, acts, links))
+    return linked.assign(**_columns(linked.index, ledger.acts, links))
 
 
 def causes(linked: pd.DataFrame, label: int | None) -> pd.DataFrame:
@@ -289,13 +288,7 @@ class _Ledger:
     def _of_owner(self, act: _Act) -> _Link:
         """A controller works on its own object (its status), or on what belongs to it."""
         if act.act == "status" or not act.owners:
-            places = [self.changed.get(act.identity), self.deleted.get(act.identity)]
-            if act.act == "status":
-                places.append(self.disturbed.get(act.identity))
-            place = self._last(places)
-            if place is None or self.acts[place].controller == act.controller:
-                return _Link(None, UNKNOWN, f"no request that the {act.controller} answered is in the log")
-            return self._within(place, act, self._basis(place, act), f"the last change of this {_one(act.resource)}")
+            return self._of_own_object(act)
         owner = act.owners[0]
         resource = resource_of_kind(owner.kind)
         known = owner.uid if owner.uid in self.changed or owner.uid in self.deleted else ""
@@ -309,10 +302,19 @@ class _Ledger:
             return _Link(None, UNKNOWN, f"no change of {named} is in the log (before the window, or not recorded)")
         basis = PROVEN if known and self.acts[place].has_uid else INFERRED
         if act.act == "create" and place == self.disturbed.get(identity):
-            return self._within(place, act, INFERRED, f"{named} lost the pod {self.acts[place].name}")
+            return self._within(place, act, INFERRED, f"{named} lost a pod")
         if act.controller == "cronjob-controller":  # its time comes without a request
             return _Link(place, basis, f"the last change of {named}, on whose schedule it is")
         return self._within(place, act, basis, f"the last change of {named}")
+
+    def _of_own_object(self, act: _Act) -> _Link:
+        lost = self.disturbed.get(act.identity) if act.act == "status" else None
+        place = self._last([self.changed.get(act.identity), self.deleted.get(act.identity), lost])
+        if place is None or self.acts[place].controller == act.controller:
+            return _Link(None, UNKNOWN, f"no request that the {act.controller} answered is in the log")
+        if place == lost:
+            return self._within(place, act, INFERRED, f"this {_one(act.resource)} lost a pod")
+        return self._within(place, act, self._basis(place, act), f"the last change of this {_one(act.resource)}")
 
     def _of_garbage_collector(self, act: _Act) -> _Link:
         own = self.deleted.get(act.identity)
@@ -425,7 +427,7 @@ class _Ledger:
     def record(self, act: _Act, link: _Link) -> None:
         """Remember an act for those that come after it."""
         place = act.position
-        self.acts.append(act)
+        self.acts.append(replace(act, event={}))  # bodies are large, and not asked for again
         self.roots.append(place if link.cause is None else self.roots[link.cause])
         if link.cause is None or act.act != "status":  # a report moves nothing on
             self.latest[self.roots[place]] = act.received
@@ -536,7 +538,8 @@ def _columns(index: pd.Index, acts: list[_Act], links: list[_Link]) -> dict[str,
 
 
 def _label(act: _Act) -> str:
-    return "/".join(part for part in (act.resource, act.namespace, act.name) if part)
+    name = "*" if act.act == "delete collection" else act.name
+    return "/".join(part for part in (act.resource, act.namespace, name) if part)
 
 
 def _one(resource: str) -> str:

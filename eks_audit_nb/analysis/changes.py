@@ -41,6 +41,9 @@ COLUMNS = {
     "basis": "string",
     "note": "string",
 }
+_BEGINNING = 200
+# A request as a replay takes it: its event, the act, the effect and the number of the life.
+Step = tuple[Mapping[str, Any], str, str, int]
 _NO_CHANGE = frozenset({"exec", "attach", "port-forward", "proxy", "token"})
 _NO_BODY = "the bodies of this request are not in the log"
 _NO_BEFORE = "the state before is not in the log"
@@ -81,22 +84,26 @@ def object_changes(history: pd.DataFrame, with_status: bool = False) -> pd.DataF
         The columns of `COLUMNS`. A request whose bodies are not in the log has one row with the change "unknown".
     """
     rows: list[dict[str, Any]] = []
-    for request, changes in zip(history.itertuples(), replay(history), strict=True):
+    steps = (
+        (parse_event(raw) if isinstance(raw, str) else {}, act, effect, life)
+        for raw, act, effect, life in history[["raw", "act", "effect", "life"]].itertuples(index=False)
+    )
+    for request, changes in zip(history[list(COLUMNS)[:4]].itertuples(), replay(steps), strict=True):
         place = {"time": request.time, "audit_id": request.audit_id, "life": request.life, "act": request.act}
-        rows += [
-            {**place, **vars(each), "before": text_of(each.before), "after": text_of(each.after)}
-            for each in changes
-            if with_status or not _is_status(each.path)
-        ]
+        rows += [{**place, **_texts(each)} for each in changes if with_status or not _is_status(each.path)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
-def replay(history: pd.DataFrame) -> Iterator[list[Change]]:
-    """What each request of a history changed, one list a request; states are carried from one to the next."""
-    known: dict[Any, _Known] = {}
-    rows = history[["raw", "act", "effect", "life"]].itertuples(index=False)
-    for raw, act, effect, life in rows:
-        event = parse_event(raw) if isinstance(raw, str) else {}
+def _texts(change: Change) -> dict[str, Any]:
+    """A change as text; a whole object is told by its beginning, and stands in full in its event."""
+    longest = {"longest": _BEGINNING} if change.path == WHOLE else {}
+    return {**vars(change), "before": text_of(change.before, **longest), "after": text_of(change.after, **longest)}
+
+
+def replay(steps: Iterable[Step]) -> Iterator[list[Change]]:
+    """What each request of an object's life changed, one list a request; states are carried from one to the next."""
+    known: dict[int, _Known] = {}
+    for event, act, effect, life in steps:
         before = known.get(life, _Known())
         try:
             changes, after = _step(event, act, effect, before)

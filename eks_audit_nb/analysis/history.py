@@ -7,14 +7,24 @@ tells apart.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
 import pandas as pd
 
-from eks_audit_nb.analysis.bodies import act_of, deleted_items, effect_of, mapping, object_uid, selectors
-from eks_audit_nb.analysis.changes import replay, summary
+from eks_audit_nb.analysis.bodies import (
+    act_of,
+    deleted_items,
+    effect_of,
+    mapping,
+    object_uid,
+    resource_of_kind,
+    selectors,
+    text,
+)
+from eks_audit_nb.analysis.changes import Step, replay, summary
 from eks_audit_nb.events import parse_event
 
 # What `object_history` adds to the columns of `attribute`.
@@ -26,7 +36,21 @@ COLUMNS = {
     "what": "string",  # in a line
 }
 _LONGEST = 300
+_READ = ["verb", "resource", "uri", "code", "message", "raw"]
 _ENTRIES = frozenset({"exec", "attach", "port-forward", "proxy"})
+
+
+@dataclass(frozen=True)
+class _Hit:
+    """A request that hit the object, or may have; `label` is its index label."""
+
+    label: Any
+    act: str
+    effect: str
+    uid: str | None
+    life: int
+    uri: str
+    message: str
 
 
 def object_history(requests: pd.DataFrame, resource: str, namespace: str = "", name: str = "") -> pd.DataFrame:
@@ -57,25 +81,20 @@ def object_history(requests: pd.DataFrame, resource: str, namespace: str = "", n
         bound &= False
     candidates = requests[(named | collected | emptied | bound).fillna(False).astype(bool)]
     candidates = candidates.sort_values(["time", "received"], kind="stable")
-    rows, labels, uids = [], [], []
-    for request in candidates.itertuples():
-        event = parse_event(request.raw) if isinstance(request.raw, str) else {}
-        found = _hit(event, request, plural, namespace, name)
-        if found is not None:
-            rows.append(found[:2])
-            uids.append(found[2])
-            labels.append(request.Index)
-    history = candidates.loc[labels]
-    history["act"] = pd.array([act for act, _ in rows], dtype="string")
-    history["effect"] = pd.array([effect for _, effect in rows], dtype="string")
-    lives = _lives(history, uids)
-    history["life"] = pd.array([life for life, _ in lives], dtype="Int64")
-    history["life_uid"] = pd.array([uid for _, uid in lives], dtype="string")
+    hits: list[_Hit] = []
     told = [
-        _what(request, summary(changes)) for request, changes in zip(history.itertuples(), replay(history), strict=True)
+        _what(hits[-1], summary(changes)) for changes in replay(_steps(candidates, (plural, namespace, name), hits))
     ]
-    history["what"] = pd.array(told, dtype="string")
-    return history
+    history = candidates.loc[[hit.label for hit in hits]]
+    uids = {hit.life: hit.uid for hit in hits if hit.uid is not None}
+    values: dict[str, list[Any]] = {
+        "act": [hit.act for hit in hits],
+        "effect": [hit.effect for hit in hits],
+        "life": [hit.life for hit in hits],
+        "life_uid": [uids.get(hit.life) for hit in hits],
+        "what": told,
+    }
+    return history.assign(**{name: pd.array(values[name], dtype=dtype) for name, dtype in COLUMNS.items()})  # type: ignore[call-overload]
 
 
 def lives(history: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +136,7 @@ def blind_spots(history: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     """What the log cannot show of this life: one row a reason.
 
     Args:
-        history: Rows of `object_history`.
+        history: Rows of `object_history`, with or without the columns of `behind`.
         changes: What `object_changes` makes of them.
 
     Returns:
@@ -163,6 +182,10 @@ def blind_spots(history: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
             "Its creation lies before the window, or its event is lost: who made it is not here.",
         ),
     ]
+    if "certainty" in history:
+        is_open = history["certainty"].eq("not in the log").fillna(False)
+        meaning = "A controller or a node acted, and the log does not show what it answered."
+        found.append(("Acts whose cause is missing", history[is_open], meaning))
     rows = [(what, len(rows), rows["time"].min(), meaning) for what, rows, meaning in found if len(rows)]
     dtypes = {"what": "string", "requests": "int64", "first": "datetime64[us, UTC]", "meaning": "string"}
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
@@ -200,10 +223,24 @@ def _near_names(name: str, seen: Iterable[str], most: int) -> list[str]:
     return [each for each in seen if name and f"{each.partition('/')[2]}-".startswith(f"{name}-")][:most]
 
 
-def _hit(
-    event: dict[str, Any], request: Any, plural: str, namespace: str, name: str
-) -> tuple[str, str, str | None] | None:
+def _steps(candidates: pd.DataFrame, named: tuple[str, str, str], hits: list[_Hit]) -> Iterator[Step]:
+    """Each request that hit the object or may have, as a replay takes it; what it was is put into `hits` before."""
+    lives_seen = _Lives()
+    for request in candidates[_READ].itertuples():
+        event = parse_event(request.raw) if isinstance(request.raw, str) else {}
+        found = _hit(event, request, named)
+        if found is None:
+            continue
+        act, effect, uid = found
+        life = lives_seen.of(act, effect, uid)
+        uri, message = (value if isinstance(value, str) else "" for value in (request.uri, request.message))
+        hits.append(_Hit(request.Index, act, effect, uid or lives_seen.uid, life, uri, message))
+        yield event, act, effect, life
+
+
+def _hit(event: dict[str, Any], request: Any, named: tuple[str, str, str]) -> tuple[str, str, str | None] | None:
     """The act, its effect and the uid where a request hit the object or may have; None where it did not."""
+    plural, namespace, name = named
     sent = event.get("requestObject")
     code = None if pd.isna(request.code) else int(request.code)
     act = act_of(request.verb, request.resource, request.uri, sent)
@@ -212,9 +249,8 @@ def _hit(
         return None
     if request.resource == "serviceaccounts/token" and plural != "serviceaccounts":
         target = mapping(mapping(mapping(sent).get("spec")).get("boundObjectRef"))
-        uid = target.get("uid")
-        is_bound = target.get("name") == name and f"{str(target.get('kind')).lower()}s" == plural
-        return (act, effect, uid if isinstance(uid, str) else None) if is_bound else None
+        is_bound = target.get("name") == name and resource_of_kind(text(target.get("kind"))) == plural
+        return (act, effect, text(target.get("uid")) or None) if is_bound else None
     if request.resource == "namespaces" and plural != "namespaces":
         return "namespace deletion", "may have" if effect == "done" else effect, None
     if request.verb == "deletecollection":
@@ -226,47 +262,44 @@ def _hit(
     return act, effect, object_uid(event)
 
 
-def _lives(history: pd.DataFrame, uids: list[str | None]) -> list[tuple[int, str | None]]:
-    """The number of the life and its uid, for each request: by the uid where there is one, else by the order.
+class _Lives:
+    """Tells the lives of one name apart, request by request: by the uid where there is one, else by the order.
 
     A request without a uid belongs to the life that it finds; before the first uid, to the one that comes next.
     """
-    numbers: dict[str, int] = {}
-    found: list[tuple[int, str | None]] = []
-    current, current_uid = 1, None
-    for (act, effect), uid in zip(history[["act", "effect"]].itertuples(index=False), uids, strict=True):
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self.current = 1
+        self.uid: str | None = None
+        self.is_first = True
+
+    def of(self, act: str, effect: str, uid: str | None) -> int:
+        """The number of the life that a request belongs to."""
         is_created = act == "create" and effect == "done"
-        if uid is not None and uid in numbers:
-            found.append((numbers[uid], uid))
-            if not is_created and act not in ("delete", "token"):
-                current, current_uid = numbers[uid], uid
-            continue
-        if found and (is_created or (uid is not None and current_uid is not None)):
-            current += 1
-            current_uid = None
+        if uid is not None and uid in self.numbers:
+            return self.numbers[uid]  # an earlier one can still be on its way out
+        if not self.is_first and (is_created or (uid is not None and self.uid is not None)):
+            self.current, self.uid = self.current + 1, None
+        self.is_first = False
         if uid is not None:
-            current_uid = uid
-            numbers[uid] = current
-        found.append((current, current_uid))
-    known = {number: uid for uid, number in numbers.items()}
-    return [(number, uid or known.get(number)) for number, uid in found]
+            self.uid = uid
+            self.numbers[uid] = self.current
+        return self.current
 
 
-def _what(request: Any, changed: str) -> str:
+def _what(hit: _Hit, changed: str) -> str:
     """What a request did, in a line: what it changed, or what it was for."""
-    act, uri = request.act, request.uri if isinstance(request.uri, str) else ""
-    asked = parse_qs(uri.partition("?")[2], keep_blank_values=True)
-    if act in ("exec", "attach"):
+    asked = parse_qs(hit.uri.partition("?")[2], keep_blank_values=True)
+    if hit.act in ("exec", "attach"):
         command = " ".join(asked.get("command", ()))
         container = "".join(f" in {each}" for each in asked.get("container", ()))
-        return f"{command or 'no command recorded'}{container}"
-    if act == "delete collection":
-        narrowed = ", ".join(selectors(uri))
+        return f"{command or 'no command recorded'}{container}"[:_LONGEST]
+    if hit.act == "delete collection":
+        narrowed = ", ".join(selectors(hit.uri))
         return f"{changed or 'deleted'}{f' (where {narrowed})' if narrowed else ''}"
-    if act == "namespace deletion":
+    if hit.act == "namespace deletion":
         return "everything in the namespace is deleted"
-    if request.effect == "none" and "dryRun" in asked:
+    if hit.effect == "none" and "dryRun" in asked:
         return f"a dry run: {changed or 'nothing was stored'}"
-    if request.effect == "none" and not changed and isinstance(request.message, str):
-        return request.message[:_LONGEST]
-    return changed
+    return hit.message[:_LONGEST] if hit.effect == "none" and not changed else changed

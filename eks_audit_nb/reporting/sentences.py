@@ -150,13 +150,17 @@ def authorization_decisions(decisions: pd.DataFrame, refused: pd.DataFrame) -> s
 
 
 def _happened(what: str, requests: pd.DataFrame) -> str:
-    """Such as "deleted at 22:33:54 by bob", with who stands behind a controller that did it; "" for no request."""
+    """Such as "deleted at 22:33:54 by bob", with the act that a controller answered with it; "" for no request."""
     for request in requests.to_dict("records"):
         who = request["username"] if isinstance(request["username"], str) else "no username"
         text = f"{what} on {request['time']:%Y-%m-%d at %H:%M:%S} UTC by {who}"
-        if isinstance(request["behind"], str) and request["behind_audit_id"] != request["audit_id"]:
-            by = f"{request['behind']} ({request['behind_act']} {request['behind_object']}; {request['certainty']})"
-            text += f", behind whom stands {by}"
+        if not isinstance(request["behind"], str):
+            return text
+        begun = f"{request['behind']}'s {request['behind_act']} of {request['behind_object']}"
+        if request["behind_audit_id"] != request["audit_id"]:
+            text += f", which answered {begun} ({request['certainty']})"
+        elif request["certainty"] == "not in the log":
+            text += " (what it answered is not in the log)"
         return text
     return ""
 
