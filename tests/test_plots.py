@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from eks_audit_nb.reporting.plots import activity_over_time, counts_over_time, ranked
+from eks_audit_nb.reporting.plots import activity_over_time, counts_over_time, ranked, timeline
 from eks_audit_nb.reporting.shown import Shown
 
 
@@ -124,3 +124,18 @@ def test_long_windows_have_few_bars() -> None:
     """The width of a bar grows with the window, so that a year is as readable as a minute."""
     frame = rows(("2025-11-24 10:00:00", "get"), ("2026-11-24 10:00:00", "get"))
     assert "per 7 days" in alt_of(activity_over_time(frame, "verb", "Requests")).replace("week", "7 days")
+
+
+def test_timeline() -> None:
+    """A timeline says in words how many marks each lane and each colour has, the rest of many lanes put together."""
+    frame = rows(
+        ("2026-11-24 10:00:00", "create"), ("2026-11-24 10:05:00", "delete"), ("2026-11-24 10:06:00", "delete")
+    )
+    shown = timeline(frame.assign(who=["alice", "bob", None]), "verb", "who", "Requests", label="caller")
+    assert alt_of(shown) == (
+        "A timeline: Requests, 3 in all, from 2026-11-24 10:00:00 to 2026-11-24 10:06:00 UTC. "
+        "Lanes: create 1; delete 2. By caller: alice 1, bob 1, none 1."
+    )
+    many = rows(*(("2026-11-24 10:00:00", f"$x_{number}$") for number in range(20)))
+    assert "others 8" in alt_of(timeline(many, "verb", "verb", "Requests"))
+    assert "nothing in the window" in alt_of(timeline(rows(), "verb", "verb", "Requests"))

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from eks_audit_nb import attribute, mapping_changes
-from eks_audit_nb.analysis import stated_decisions
+from eks_audit_nb.analysis import (
+    behind,
+    cause_links,
+    consequences,
+    nearest_objects,
+    object_history,
+    stated_decisions,
+)
 from eks_audit_nb.reporting import sentences
 from eks_audit_nb.sources.files import FileSource
 
@@ -46,6 +53,32 @@ def test_authorization_decisions(sample: FileSource) -> None:
     assert "by EKS access policy" in text
     assert text.startswith("The authorizers allowed 12,124 requests: 9,476 by RBAC")
     assert "Of these 17 were then refused by admission. 105 requests were turned away: 95 refused" in text
+
+
+def history_of(sample: FileSource, resource: str, namespace: str, name: str) -> str:
+    found = attribute(sample.run("object_neighbourhood", namespace=namespace, name=name).frame)
+    linked = cause_links(found)
+    history = behind(object_history(found, resource, namespace, name), linked)
+    near = nearest_objects(found, resource, name)
+    return sentences.object_history(history, consequences(linked, history.index), f"{resource}/{name}", near)
+
+
+def test_object_history(sample: FileSource) -> None:
+    """The sentence says who made, changed and ended an object, and whose act a controller answered with that."""
+    text = history_of(sample, "replicasets", "storefront", "checkout-f54c6c7d8")
+    assert "generic-garbage-collector, which answered bob's delete of deployments/storefront/checkout" in text
+    assert "(proven by uid)" in text
+    text = history_of(sample, "deployments", "payments", "ledger")
+    assert "last changed on 2026-11-24 at 22:34:08 UTC by dave" in text
+    assert "entered on 2026-11-24" in history_of(sample, "pods", "data", "order-worker-6555fbf5b6-7s4gr")
+
+
+def test_object_that_is_not_there(sample: FileSource) -> None:
+    """An object without a request is said to have none, with the names that are like its own."""
+    text = history_of(sample, "deployments", "storefront", "chekout")
+    assert text.startswith("Nobody created, changed, entered or deleted deployments/chekout in this window.")
+    assert "deployments/checkout" in text
+    assert history_of(sample, "pods", "nowhere", "x").endswith("Nothing in the log has a name like it.")
 
 
 def test_nothing_found(sample: FileSource) -> None:

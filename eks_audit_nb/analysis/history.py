@@ -67,7 +67,7 @@ def object_history(requests: pd.DataFrame, resource: str, namespace: str = "", n
         are there where they may have hit the object, and so is a deletion of its namespace; reads are not.
     """
     plural, _, group = resource.lower().partition(".")
-    of_resource = requests["resource"].str.partition("/")[0].str.lower().eq(plural)
+    of_resource = _plural(requests).str.lower().eq(plural)
     if group:
         of_resource &= requests["api_group"].fillna("").str.lower().eq(group)
     in_place = requests["namespace"].fillna("").eq("" if plural == "namespaces" else namespace)
@@ -208,10 +208,15 @@ def turning_point(history: pd.DataFrame) -> int | None:
 def nearest_objects(requests: pd.DataFrame, resource: str, name: str, most: int = 5) -> list[str]:
     """Objects in the log whose names are like the one that was asked for, as "pods/web-1", the nearest first."""
     plural = resource.lower().partition(".")[0]
-    seen = requests["resource"].str.partition("/")[0].str.cat(requests["name"], sep="/").dropna().unique()
+    seen = _plural(requests).str.cat(requests["name"], sep="/").dropna().unique()
     same = [each for each in seen if each.startswith(f"{plural}/")]
     near = _near(f"{plural}/{name}", same, most)
     return [*near, *(each for each in _near_names(name, seen, most) if each not in near)][:most]
+
+
+def _plural(requests: pd.DataFrame) -> pd.Series:
+    """The resource without its subresource."""
+    return requests["resource"].str.replace("(?s)/.*", "", regex=True)
 
 
 def _near(name: str, known: Iterable[str], most: int) -> list[str]:

@@ -31,6 +31,15 @@ DECISION = {
     "subject_kind": "Granted to",
     "subject": "Subject",
 }
+# Columns of `cause_links`.
+ACT = {
+    "time": "Time (UTC)",
+    "act": "Act",
+    "object": "Object",
+    "username": "User",
+    "why": "Why",
+    "basis": "How this is known",
+}
 
 MISSING = "–"
 YES, NO = "yes", "no"
