@@ -9,7 +9,6 @@ from eks_audit_nb.analysis import (
     behind,
     cause_links,
     consequences,
-    nearest_objects,
     object_history,
     stated_decisions,
 )
@@ -59,8 +58,7 @@ def history_of(sample: FileSource, resource: str, namespace: str, name: str) -> 
     found = attribute(sample.run("object_neighbourhood", namespace=namespace, name=name).frame)
     linked = cause_links(found)
     history = behind(object_history(found, resource, namespace, name), linked)
-    near = nearest_objects(found, resource, name)
-    return sentences.object_history(history, consequences(linked, history.index), f"{resource}/{name}", near)
+    return sentences.object_history(found, history, consequences(linked, history.index), resource, name)
 
 
 def test_object_history(sample: FileSource) -> None:

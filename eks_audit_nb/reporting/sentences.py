@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from eks_audit_nb.analysis.aws_auth import ADMIN_GROUP
+from eks_audit_nb.analysis.history import nearest_objects
 from eks_audit_nb.analysis.secrets import cluster_wide_lists
 
 _REFUSED = ("refused by authorization", "refused by admission", "impersonation refused", "not authenticated")
@@ -84,17 +85,23 @@ def secret_activity(requests: pd.DataFrame) -> str:
     return text + f"All Secrets of the cluster were listed or watched by {who}: {_listed(callers)}."
 
 
-def object_history(history: pd.DataFrame, caused: pd.DataFrame, named: str, near: Iterable[str]) -> str:
+def object_history(
+    requests: pd.DataFrame, history: pd.DataFrame, caused: pd.DataFrame, resource: str, name: str
+) -> str:
     """When an object came and went, who stands behind that, and what it led to.
 
+    Where the object is not in the log, the names of others that are like its own are told.
+
     Args:
+        requests: Rows of `attribute` from its neighbourhood.
         history: Rows of `object_history` with the columns of `behind`.
         caused: What `consequences` says that these requests led to.
-        named: What the object is called.
-        near: Names of objects in the log that are like its own, told where it is not there.
+        resource: The object's resource.
+        name: The object's name.
     """
+    named = f"{resource}/{name}"
     if history.empty:
-        like = _listed(near)
+        like = _listed(nearest_objects(requests, resource, name))
         hint = f"Objects in the log with names like it: {like}." if like else "Nothing in the log has a name like it."
         return f"Nobody created, changed, entered or deleted {named} in this window. {hint}"
     done = history[history["effect"] == "done"]
