@@ -61,6 +61,7 @@ def signing_requests(requests: pd.DataFrame) -> pd.DataFrame:
         ["create", "update", "patch"]
     )
     rows: dict[object, dict[str, Any]] = {}
+    request: Any
     for request in requests[is_about].sort_values("time", kind="stable").itertuples():
         event = parse_event(str(request.raw))
         sent, stored = _mapping(event.get("requestObject")), _mapping(event.get("responseObject"))

@@ -7,8 +7,9 @@ an AWS key to CloudTrail's AssumeRole event.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -31,7 +32,8 @@ ISSUED = {
     "source_ip": "string",
     "user_agent": "string",
     "audit_id": "string",  # of the event that issued it; CloudTrail's eventID for an AWS key
-    "person": "string",  # from CloudTrail alone
+    "caller_kind": "string",  # CloudTrail's type of the caller; missing in the audit log
+    "behind": "string",  # who stands behind the caller, where CloudTrail names somebody
     "remark": "string",
 }
 # One row for each user, credential and address that were seen together.
@@ -63,8 +65,28 @@ CHAIN = {
     "basis": "string",  # begins with proven, unknown or end
     "explanation": "string",
 }
+ORIGINS = {
+    "credential": "string",
+    "kind": "string",
+    "username": "string",
+    "pod": "string",
+    "node": "string",
+    "addresses": "string",  # joined by ", "
+    "requests": "Int64",
+    "first": "datetime64[us, UTC]",
+    "last": "datetime64[us, UTC]",
+    "issued_by": "string",
+    "issuer_credential": "string",
+    "issuer_ip": "string",
+    "issued_audit_id": "string",
+    "steps": "Int64",  # how many issuers could be followed
+    "origin": "string",  # the user at the end, and what that user showed
+    "origin_credential": "string",
+    "behind": "string",  # whom CloudTrail, or the ARN of an IAM user, names at the end
+}
 PROVEN = "proven: the same id in both events"
 UNKNOWN = "unknown: the issuer is not in the log"
+INFERRED = "inferred: from the name of the session"
 END = "end of the chain"
 
 TOKEN, CERTIFICATE, SESSION_KEY, USER_KEY = "service account token", "client certificate", "AWS session", "IAM user key"
@@ -72,11 +94,13 @@ _KINDS = {"JTI=": TOKEN, "X509SHA256=": CERTIFICATE, "ASIA": SESSION_KEY, "AKIA"
 # Why the event that issued it can be missing.
 _MISSING = {
     TOKEN: "No TokenRequest in what was read issued it. It is older than the window, or its event was lost.",
-    CERTIFICATE: "No signing request in what was read issued it. It is older than the window, or it was made outside of "
-    "the Kubernetes API, as those of the control plane are.",
+    CERTIFICATE: "No signing request in what was read issued it. It is older than the window, or it was made outside "
+    "of the Kubernetes API, as those of the control plane are.",
     SESSION_KEY: "The event that issued it is in CloudTrail (AssumeRole and its kin), and not in what was read of it.",
     "": "The event does not name what its caller showed: Kubernetes does so from 1.30 on, and not for every way in.",
 }
+# IAM Identity Center alone can assume these roles. Source: IAM Identity Center User Guide.
+_SSO = re.compile(r"arn:aws[a-z-]*:sts::\d+:assumed-role/AWSReservedSSO_[^/]+/(.+)", re.DOTALL)
 # The token of a pod that asks for this many seconds is accepted for longer, so that old clients go on working.
 # Source: kubernetes pkg/serviceaccount, WarnOnlyBoundTokenExpirationPeriod.
 _EXTENDED = 3607
@@ -154,7 +178,7 @@ def credential_chain(credential: str, issued: pd.DataFrame, uses: pd.DataFrame) 
     Returns:
         No row where neither frame knows the credential. `basis` says how sure each step is, `explanation` why it ends.
     """
-    by_id = {row["credential"]: row for row in issued.astype(object).to_dict("records")}
+    by_id: dict[str, dict[str, Any]] = {row["credential"]: row for row in _records(issued)}
     holders = _holders(uses)
     credential = credential.strip()
     if credential not in by_id and credential not in holders and f"JTI={credential}" in {*by_id, *holders}:
@@ -171,9 +195,9 @@ def credential_chain(credential: str, issued: pd.DataFrame, uses: pd.DataFrame) 
             break
         seen.add(credential)
         rows.append(_step(row))
-        holder = {"holder": row["username"], "arn": row["arn"]}
+        holder = {name: row[name] for name in ("arn", "behind", "caller_kind")} | {"holder": row["username"]}
         if pd.isna(row["by_credential"]):
-            rows.append(_last("", {**holder, "holder": row["username"], "person": row["person"]}))
+            rows.append(_last("", holder))
             break
         credential = str(row["by_credential"])
     frame = pd.DataFrame(rows, columns=list(CHAIN))
@@ -181,12 +205,11 @@ def credential_chain(credential: str, issued: pd.DataFrame, uses: pd.DataFrame) 
 
 
 def credential_origins(issued: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:
-    """One row a credential in use, with who issued it and where its chain ends.
+    """One row a credential in use, with who issued it and where its chain ends; the columns of `ORIGINS`.
 
-    Returns:
-        credential, kind, username, pod, node, addresses (joined by ", "), requests (Int64), first, last, issued_by,
-        issuer_credential, issuer_ip, issued_audit_id, steps (Int64: how many issuers could be followed), origin (the
-        user at the end), origin_credential. What is not in the log is missing.
+    Args:
+        issued: What `issued_credentials` gives.
+        uses: What `credential_uses` or `stated_uses` gives.
     """
     shown = uses.dropna(subset=["credential"])
     held = shown.groupby("credential", sort=False).agg(
@@ -201,41 +224,41 @@ def credential_origins(issued: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame
     names = {"username": "issued_by", "by_credential": "issuer_credential", "source_ip": "issuer_ip"}
     origin = issued.set_index("credential").rename(columns={**names, "audit_id": "issued_audit_id"})
     joined = held.join(origin[[*names.values(), "issued_audit_id"]])
-    ends = _ends(joined.index, issued)
-    joined["steps"] = pd.array([ends[each][0] for each in joined.index], dtype="Int64")
-    joined["origin"] = pd.array([ends[each][1] for each in joined.index], dtype="string")
-    joined["origin_credential"] = pd.array([ends[each][2] for each in joined.index], dtype="string")
-    joined["origin"] = joined["origin"].fillna(joined["username"])
-    joined.insert(0, "kind", pd.array([credential_kind(each) for each in joined.index], dtype="string"))
-    return joined.reset_index().astype({"credential": "string", "addresses": "string"})
+    ends = pd.DataFrame(
+        _ends(list(joined.index), issued), columns=["steps", "first_issue", "origin_credential"], index=joined.index
+    )
+    first_issue = issued.set_index("credential").reindex(ends["first_issue"]).set_axis(joined.index)
+    users = uses.dropna(subset=["credential"]).drop_duplicates("credential").set_index("credential")["arn"]
+    whose = users[users.index.str.startswith("AKIA") & users.str.contains(":user/", regex=False).fillna(False)]
+    named = ends["origin_credential"].map("the IAM user " + whose)
+    joined = joined.assign(
+        steps=ends["steps"],
+        origin=first_issue["username"].fillna(joined["username"]),
+        origin_credential=ends["origin_credential"],
+        behind=first_issue["behind"].fillna(named),
+        kind=[credential_kind(each) for each in joined.index],
+    )
+    return joined.reset_index()[list(ORIGINS)].astype(ORIGINS)
 
 
-def _ends(credentials: pd.Index, issued: pd.DataFrame) -> dict[str, tuple[int, str | None, str | None]]:
-    """How many steps lead back from each credential, and the user and the credential at the end."""
-    plain = issued[["credential", "username", "by_credential"]].astype(object)
-    parents = {
-        row.credential: (
-            None if pd.isna(row.username) else row.username,
-            None if pd.isna(row.by_credential) else row.by_credential,
-        )
-        for row in plain.itertuples()
-    }
+def _ends(credentials: list[str], issued: pd.DataFrame) -> list[tuple[int, str | None, str | None]]:
+    """For each credential how many issuers lead back, the first that issued, and what that one showed."""
+    shown = issued["by_credential"].astype(object).where(issued["by_credential"].notna(), None)
+    parents: dict[str, str | None] = dict(zip(issued["credential"], shown, strict=True))
     known: dict[str, tuple[int, str | None, str | None]] = {}
     for start in credentials:
-        path: list[str] = []
+        path: dict[str, None] = {}
         at: str | None = start
-        on_path: set[str] = set()
-        while at is not None and at in parents and at not in known and at not in on_path:
-            path.append(at)
-            on_path.add(at)
-            at = parents[at][1]
-        # What follows the path: an end that is known already, or a credential without an issuer, or a circle.
-        steps, user, last = known.get(at, (0, None, at)) if at is not None else (0, None, None)
+        while at is not None and at in parents and at not in known and at not in path:
+            path[at] = None
+            at = parents[at]
+        # What follows the path: an end that is known, a credential that nothing issued, none at all, or a circle.
+        steps, first, last = known.get(at, (0, None, at)) if at is not None else (0, None, None)
         for each in reversed(path):
-            steps, user = steps + 1, user if user is not None else parents[each][0]
-            known[each] = (steps, user, last)
-        known.setdefault(start, (steps, user, last))
-    return known
+            steps, first = steps + 1, first or each
+            known[each] = (steps, first, last)
+        known.setdefault(start, (steps, first, last))
+    return [known[each] for each in credentials]
 
 
 def _tokens(requests: pd.DataFrame) -> pd.DataFrame:
@@ -261,10 +284,9 @@ def _tokens(requests: pd.DataFrame) -> pd.DataFrame:
             "source_ip": found["source_ip"],
             "user_agent": found["user_agent"],
             "audit_id": found["audit_id"],
-            "person": None,
             "remark": spec["remark"],
         }
-    )
+    ).reindex(columns=list(ISSUED))
 
 
 def _token_request(raw: str) -> tuple[str | None, str | None, float | None, str | None]:
@@ -307,9 +329,12 @@ def _certificates(requests: pd.DataFrame) -> pd.DataFrame:
 def _holders(uses: pd.DataFrame) -> dict[str, Mapping[str, Any]]:
     firsts = uses.dropna(subset=["credential"]).drop_duplicates("credential")[["credential", "username", "arn", "pod"]]
     return {
-        row["credential"]: {"holder": row["username"], "arn": row["arn"], "pod": row["pod"]}
-        for row in firsts.astype(object).to_dict("records")
+        row["credential"]: {"holder": row["username"], "arn": row["arn"], "pod": row["pod"]} for row in _records(firsts)
     }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", frame.astype(object).to_dict("records"))
 
 
 def _step(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -321,22 +346,39 @@ def _step(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _last(credential: str, holder: Mapping[str, Any], *, is_cycle: bool = False) -> dict[str, Any]:
-    kind = credential_kind(credential)
-    row = {"credential": credential or None, "kind": kind or None, "holder": holder.get("holder")}
-    row |= {"pod": holder.get("pod"), "arn": None, "basis": UNKNOWN}
+    kind, whose, behind = credential_kind(credential), _known(holder.get("arn")), _known(holder.get("behind"))
+    login = _SSO.fullmatch(whose)
+    basis = END
     if is_cycle:
-        text = "The log says that it issued itself: it is damaged or forged."
-    elif not credential and not pd.isna(holder.get("person")):
-        row["basis"] = END
-        text = f"{holder['person']}, as CloudTrail names the caller."
+        basis, text = UNKNOWN, "The log says that it issued itself: it is damaged or forged."
+    elif behind and not (kind == SESSION_KEY and behind.startswith("the source identity")):
+        text = f"CloudTrail names {behind}."
     elif kind == USER_KEY:
-        row["basis"] = END
-        whose = holder.get("arn")
-        text = "The long-lived key of an IAM user" + ("." if pd.isna(whose) else f": {whose}.")
+        text = f"The long-lived key of an IAM user: {whose or 'its ARN is not in the log'}."
+    elif not kind and (caller_kind := _known(holder.get("caller_kind"))):
+        text = f"CloudTrail names the caller, of the type {caller_kind}, and no key."
+        if caller_kind == "AWSAccount":
+            basis, text = UNKNOWN, "The caller belongs to another AWS account, whose CloudTrail has the rest."
+    elif login:
+        basis = INFERRED
+        text = f"IAM Identity Center names a session after the login: {login[1]}. {_MISSING[SESSION_KEY]}"
     else:
-        text = _MISSING.get(kind, _MISSING[""])
-        if kind == SESSION_KEY and str(holder.get("holder")).startswith("system:node:"):
+        basis, text = UNKNOWN, _MISSING.get(kind, _MISSING[""])
+        if behind:
+            text = f"CloudTrail names {behind}, which the session carries along. {text}"
+        elif kind == SESSION_KEY and _known(holder.get("holder")).startswith("system:node:"):
             text = f"The key of a node's instance role: the chain ends at this node. {text}"
-        elif kind == CERTIFICATE and str(holder.get("holder")).startswith("system:kube-"):
+        elif kind == CERTIFICATE and _known(holder.get("holder")).startswith("system:kube-"):
             text = f"A component of the control plane: the chain ends here. {text}"
-    return {**row, "explanation": text}
+    return {
+        "credential": credential or None,
+        "kind": kind or None,
+        "holder": holder.get("holder"),
+        "pod": holder.get("pod"),
+        "basis": basis,
+        "explanation": text,
+    }
+
+
+def _known(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -52,7 +52,7 @@ _ORDER = (OUTSIDE, OTHER_NODE, AFTER_POD, AFTER_EXPIRY, NO_POD, NO_ID, SEVERAL, 
 
 _NODE, _SERVICE_ACCOUNT = "system:node:", "system:serviceaccount:"
 _CONTROLLER_MANAGER = "system:kube-controller-manager"
-# An accepted token is accepted for ten seconds more without being looked at again. Source: kube-apiserver's token cache.
+# An accepted token is accepted ten seconds more without another look. Source: kube-apiserver, its cache of tokens.
 _CACHED = pd.Timedelta(seconds=10)
 # Clocks may differ by a minute where a token's times are checked. Source: go-jose jwt, DefaultLeeway.
 _LEEWAY = pd.Timedelta(minutes=1)
@@ -78,6 +78,7 @@ def pod_facts(requests: pd.DataFrame) -> pd.DataFrame:
     is_status &= worked["username"].str.startswith(_NODE)  # others could write anything there
     is_deletion = worked["resource"].eq("pods") & worked["verb"].eq("delete")
     pods: dict[str, dict[str, Any]] = {}
+    request: Any
     for request in worked[(is_status | is_deletion).fillna(False)].itertuples():
         event = parse_event(str(request.raw))
         sent, stored = _mapping(event.get("requestObject")), _mapping(event.get("responseObject"))
@@ -111,13 +112,14 @@ def credential_findings(uses: pd.DataFrame, issued: pd.DataFrame, pods: pd.DataF
         "unknown" that the log does not hold what would decide.
     """
     nodes = _node_addresses(uses)
-    known = {row["pod_uid"]: row for row in pods.astype(object).to_dict("records")}
-    issuers = {row["credential"]: row for row in issued.astype(object).to_dict("records")}
+    known = {row["pod_uid"]: row for row in _records(pods)}
+    issuers = {row["credential"]: row for row in _records(issued)}
     rows: list[dict[str, Any]] = []
     plain = uses.assign(username=uses["username"].fillna(""), key=uses["credential"].fillna(""))
     has_ids = plain["key"].str.startswith("JTI=").any()
-    for (username, key), used in plain.groupby(["username", "key"], sort=False):
-        uses_of_it = used.astype(object).to_dict("records")
+    for _, used in plain.groupby(["username", "key"], sort=False):
+        uses_of_it = _records(used)
+        username, key = uses_of_it[0]["username"], uses_of_it[0]["key"]
         if key.startswith("JTI="):
             rows += _away(uses_of_it, nodes, known)
             rows += _ended(uses_of_it, known, issuers.get(key))
@@ -128,12 +130,10 @@ def credential_findings(uses: pd.DataFrame, issued: pd.DataFrame, pods: pd.DataF
             text = "Other tokens in this log have ids. One without is a long-lived token out of a Secret."
             rows.append(_finding(NO_ID, "inferred", uses_of_it, (), text))
         if key:
-            rows += _several(str(username), str(key), uses_of_it, nodes, known)
+            rows += _several(username, key, uses_of_it, nodes, known)
     frame = pd.DataFrame(rows, columns=list(FINDINGS)).astype(FINDINGS)
     rank = frame["finding"].map({name: place for place, name in enumerate(_ORDER)})
-    return (
-        frame.assign(rank=rank).sort_values(["rank", "first"], kind="stable", ignore_index=True).drop(columns="rank")
-    )
+    return frame.assign(rank=rank).sort_values(["rank", "first"], kind="stable", ignore_index=True).drop(columns="rank")
 
 
 @cache
@@ -295,6 +295,10 @@ def _pod_addresses(status: Mapping[str, Any]) -> set[str]:
         listed = status.get(name)
         found |= {_text(_mapping(each).get("ip")) for each in listed} if isinstance(listed, list) else set()
     return {address for address in found if isinstance(address, str) and address}
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", frame.astype(object).to_dict("records"))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
