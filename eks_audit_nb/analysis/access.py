@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pandas as pd
 
 from eks_audit_nb.analysis.attribution import REASON_COLUMNS
+from eks_audit_nb.analysis.rows import records, typed_frame
 from eks_audit_nb.events import parse_event
 
 PERMISSIONS = {
@@ -54,9 +55,8 @@ def used_permissions(requests: pd.DataFrame, principal: str) -> pd.DataFrame:
     used = _plain(requests[is_used & requests["decision"].eq("allow").fillna(False)])
     # That an impersonated user is in the event says that impersonating was allowed, whatever came of the request.
     rows = [row for request in _tuples(requests[is_impersonating]) for row in _impersonation(request)]
-    needed = pd.DataFrame(rows, columns=[*_KEYS, "time"])
-    both = pd.concat([used.astype(object), needed.astype(object)], ignore_index=True)
-    both = both.astype({**dict.fromkeys(_KEYS, "string"), "time": "datetime64[us, UTC]"})
+    types = {**dict.fromkeys(_KEYS, "string"), "time": "datetime64[us, UTC]"}
+    both = pd.concat([used.astype(types), typed_frame(rows, types)], ignore_index=True)
     counted = both.groupby(_KEYS, dropna=False, sort=False).agg(
         requests=("time", "size"), first=("time", "min"), last=("time", "max")
     )
@@ -168,8 +168,8 @@ def _impersonation(request: Any) -> Iterator[dict[str, Any]]:
                 yield needs(f"userextras/{key}", value, api_group=_AUTHENTICATION)
     if is_constrained:
         asked = _plain(pd.DataFrame([request]).astype(dict.fromkeys(("resource", "uri", "verb"), "string")))
-        for row in asked.astype(object).to_dict("records"):
-            yield {**{str(key): value for key, value in row.items()}, "verb": f"impersonate-on:{mode}:{row['verb']}"}
+        for row in records(asked):
+            yield {**row, "verb": f"impersonate-on:{mode}:{row['verb']}"}
 
 
 def _is_expressible(found: pd.DataFrame) -> pd.Series:

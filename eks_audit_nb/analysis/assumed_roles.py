@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from eks_audit_nb.analysis.credentials import ISSUED, SESSION_KEY
+from eks_audit_nb.analysis.rows import typed_frame
 from eks_audit_nb.events import parse_event
 
 # What `role_sessions` says beyond ISSUED.
@@ -57,7 +58,7 @@ def role_sessions(cloudtrail: pd.DataFrame) -> pd.DataFrame:
         key = _text(_mapping(answer.get("credentials")).get("accessKeyId"))
         if key:
             rows.append(_session(event, answer, key))
-    frame = pd.DataFrame(rows, columns=list(SESSIONS)).astype(SESSIONS)
+    frame = typed_frame(rows, SESSIONS)
     # An event across accounts stands in the trails of both.
     return frame.sort_values("issued", kind="stable").drop_duplicates("credential", ignore_index=True)
 
@@ -73,11 +74,10 @@ def pod_sessions(cloudtrail: pd.DataFrame) -> pd.DataFrame:
         AssumeRole of EKS Pod Identity, refused ones too, in the order of time.
     """
     rows = [row for event in _events(cloudtrail, "AssumeRole") if (row := _pod_session(event))]
-    frame = pd.DataFrame(rows, columns=list(POD_SESSIONS)).astype(POD_SESSIONS)
-    calls = _calls(cloudtrail, set(frame["access_key"].dropna()))
-    counted = frame["access_key"].map(calls.groupby("key").size()).fillna(0)
-    last = frame["access_key"].map(calls.groupby("key")["time"].max())
-    frame = frame.assign(calls=counted, last_call=last).astype(POD_SESSIONS)
+    frame = typed_frame(rows, POD_SESSIONS)
+    calls = _calls(cloudtrail, set(frame["access_key"].dropna())).groupby("key")["time"].agg(["size", "max"])
+    of_each = calls.reindex(frame["access_key"]).set_axis(frame.index)
+    frame = frame.assign(calls=of_each["size"].fillna(0), last_call=of_each["max"]).astype(POD_SESSIONS)
     return frame.sort_values("time", kind="stable", ignore_index=True)
 
 
@@ -194,7 +194,7 @@ def _calls(cloudtrail: pd.DataFrame, keys: set[str]) -> pd.DataFrame:
         key = _mapping(event.get("userIdentity")).get("accessKeyId")
         if key in keys:
             rows.append({"key": key, "time": _time(event.get("eventTime"))})
-    return pd.DataFrame(rows, columns=["key", "time"]).astype({"key": "string", "time": "datetime64[us, UTC]"})
+    return typed_frame(rows, {"key": "string", "time": "datetime64[us, UTC]"})
 
 
 def _time(value: object) -> pd.Timestamp | None:

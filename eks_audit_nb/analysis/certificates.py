@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from eks_audit_nb.analysis.rows import typed_frame
 from eks_audit_nb.events import parse_event
 
 RESOURCE = "certificatesigningrequests"
@@ -84,7 +85,7 @@ def signing_requests(requests: pd.DataFrame) -> pd.DataFrame:
         _describe(row, _mapping(stored.get("spec")) or _mapping(sent.get("spec")))
         if worked:
             _follow(row, request, _mapping(stored.get("status")) or _mapping(sent.get("status")))
-    return pd.DataFrame(list(rows.values()), columns=list(COLUMNS)).astype(COLUMNS).reset_index(drop=True)
+    return typed_frame(rows.values(), COLUMNS)
 
 
 def subject_of(request: object) -> tuple[str, tuple[str, ...]] | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
 from eks_audit_nb.analysis.certificates import signing_requests
+from eks_audit_nb.analysis.rows import records, typed_frame
 from eks_audit_nb.events import parse_event
 
 # One row a credential that the log shows being issued.
@@ -161,7 +162,7 @@ def issued_credentials(requests: pd.DataFrame, sessions: pd.DataFrame | None = N
     parts = [_tokens(requests), _certificates(requests), *([] if sessions is None else [sessions])]
     parts = [part[list(ISSUED)].astype(ISSUED) for part in parts if len(part)]
     if not parts:
-        return pd.DataFrame(columns=list(ISSUED)).astype(ISSUED)
+        return typed_frame([], ISSUED)
     issued = pd.concat(parts, ignore_index=True).sort_values("issued", kind="stable")
     # An id is given once. Where a forged or doubled log says it twice, the first counts.
     return issued.drop_duplicates("credential", ignore_index=True)
@@ -178,13 +179,13 @@ def credential_chain(credential: str, issued: pd.DataFrame, uses: pd.DataFrame) 
     Returns:
         No row where neither frame knows the credential. `basis` says how sure each step is, `explanation` why it ends.
     """
-    by_id: dict[str, dict[str, Any]] = {row["credential"]: row for row in _records(issued)}
+    by_id: dict[str, dict[str, Any]] = {row["credential"]: row for row in records(issued)}
     holders = _holders(uses)
     credential = credential.strip()
     if credential not in by_id and credential not in holders and f"JTI={credential}" in {*by_id, *holders}:
         credential = f"JTI={credential}"
     if not credential or (credential not in by_id and credential not in holders):
-        return pd.DataFrame(columns=list(CHAIN)).astype(CHAIN)
+        return typed_frame([], CHAIN)
     rows: list[dict[str, Any]] = []
     seen: set[str] = set()
     holder: Mapping[str, Any] = holders.get(credential, {})
@@ -200,8 +201,7 @@ def credential_chain(credential: str, issued: pd.DataFrame, uses: pd.DataFrame) 
             rows.append(_last("", holder))
             break
         credential = str(row["by_credential"])
-    frame = pd.DataFrame(rows, columns=list(CHAIN))
-    return frame.assign(step=range(1, len(frame) + 1)).astype(CHAIN)
+    return typed_frame(({**row, "step": step} for step, row in enumerate(rows, start=1)), CHAIN)
 
 
 def credential_origins(issued: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:
@@ -230,7 +230,7 @@ def credential_origins(issued: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame
     first_issue = issued.set_index("credential").reindex(ends["first_issue"]).set_axis(joined.index)
     users = uses.dropna(subset=["credential"]).drop_duplicates("credential").set_index("credential")["arn"]
     whose = users[users.index.str.startswith("AKIA") & users.str.contains(":user/", regex=False).fillna(False)]
-    named = ends["origin_credential"].map("the IAM user " + whose)
+    named = ends["origin_credential"].map(("the IAM user " + whose).to_dict()).astype("string")
     joined = joined.assign(
         steps=ends["steps"],
         origin=first_issue["username"].fillna(joined["username"]),
@@ -329,12 +329,8 @@ def _certificates(requests: pd.DataFrame) -> pd.DataFrame:
 def _holders(uses: pd.DataFrame) -> dict[str, Mapping[str, Any]]:
     firsts = uses.dropna(subset=["credential"]).drop_duplicates("credential")[["credential", "username", "arn", "pod"]]
     return {
-        row["credential"]: {"holder": row["username"], "arn": row["arn"], "pod": row["pod"]} for row in _records(firsts)
+        row["credential"]: {"holder": row["username"], "arn": row["arn"], "pod": row["pod"]} for row in records(firsts)
     }
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return cast("list[dict[str, Any]]", frame.astype(object).to_dict("records"))
 
 
 def _step(row: Mapping[str, Any]) -> dict[str, Any]:

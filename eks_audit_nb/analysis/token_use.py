@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from ipaddress import ip_address, ip_network
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
 from eks_audit_nb.analysis.credentials import credential_kind
+from eks_audit_nb.analysis.rows import records, typed_frame
 from eks_audit_nb.events import parse_event
 
 FINDINGS = {
@@ -96,7 +97,7 @@ def pod_facts(requests: pd.DataFrame) -> pd.DataFrame:
         else:
             pod["addresses"] |= _pod_addresses(_mapping(sent.get("status")))
     rows = [{**pod, "addresses": _joined(pod["addresses"])} for pod in pods.values()]
-    return pd.DataFrame(rows, columns=list(PODS)).astype(PODS)
+    return typed_frame(rows, PODS)
 
 
 def credential_findings(uses: pd.DataFrame, issued: pd.DataFrame, pods: pd.DataFrame) -> pd.DataFrame:
@@ -112,13 +113,13 @@ def credential_findings(uses: pd.DataFrame, issued: pd.DataFrame, pods: pd.DataF
         "unknown" that the log does not hold what would decide.
     """
     nodes = _node_addresses(uses)
-    known = {row["pod_uid"]: row for row in _records(pods)}
-    issuers = {row["credential"]: row for row in _records(issued)}
+    known = {row["pod_uid"]: row for row in records(pods)}
+    issuers = {row["credential"]: row for row in records(issued)}
     rows: list[dict[str, Any]] = []
     plain = uses.assign(username=uses["username"].fillna(""), key=uses["credential"].fillna(""))
     has_ids = plain["key"].str.startswith("JTI=").any()
     for _, used in plain.groupby(["username", "key"], sort=False):
-        uses_of_it = _records(used)
+        uses_of_it = records(used)
         username, key = uses_of_it[0]["username"], uses_of_it[0]["key"]
         if key.startswith("JTI="):
             rows += _away(uses_of_it, nodes, known)
@@ -131,7 +132,7 @@ def credential_findings(uses: pd.DataFrame, issued: pd.DataFrame, pods: pd.DataF
             rows.append(_finding(NO_ID, "inferred", uses_of_it, (), text))
         if key:
             rows += _several(username, key, uses_of_it, nodes, known)
-    frame = pd.DataFrame(rows, columns=list(FINDINGS)).astype(FINDINGS)
+    frame = typed_frame(rows, FINDINGS)
     rank = frame["finding"].map({name: place for place, name in enumerate(_ORDER)})
     return frame.assign(rank=rank).sort_values(["rank", "first"], kind="stable", ignore_index=True).drop(columns="rank")
 
@@ -295,10 +296,6 @@ def _pod_addresses(status: Mapping[str, Any]) -> set[str]:
         listed = status.get(name)
         found |= {_text(_mapping(each).get("ip")) for each in listed} if isinstance(listed, list) else set()
     return {address for address in found if isinstance(address, str) and address}
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return cast("list[dict[str, Any]]", frame.astype(object).to_dict("records"))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
