@@ -1,17 +1,32 @@
 """DataFrame in, DataFrame out: who did it, why it was allowed, what changed. Never a query."""
 
+from eks_audit_nb.analysis.access import refused_access, used_permissions, ways_in
+from eks_audit_nb.analysis.assumed_roles import pod_sessions, role_sessions
 from eks_audit_nb.analysis.attribution import attribute, attributed, stated_decisions
+from eks_audit_nb.analysis.authenticator import authenticator_log, failed_logins, mapped_users
 from eks_audit_nb.analysis.aws_auth import mapping_changes
 from eks_audit_nb.analysis.causes import behind, cause_links, causes, consequences
+from eks_audit_nb.analysis.certificates import signing_requests
 from eks_audit_nb.analysis.changes import object_changes
 from eks_audit_nb.analysis.coverage import coverage
+from eks_audit_nb.analysis.credentials import (
+    credential_chain,
+    credential_origins,
+    credential_uses,
+    issued_credentials,
+    requested_credentials,
+    stated_uses,
+)
 from eks_audit_nb.analysis.history import blind_spots, lives, nearest_objects, object_history, turning_point
 from eks_audit_nb.analysis.reasons import reasons
+from eks_audit_nb.analysis.roles import role_manifests, role_yaml
 from eks_audit_nb.analysis.secrets import cluster_wide_lists, in_namespace, secret_callers
+from eks_audit_nb.analysis.token_use import credential_findings, pod_facts
 
 __all__ = [
     "attribute",
     "attributed",
+    "authenticator_log",
     "behind",
     "blind_spots",
     "cause_links",
@@ -19,14 +34,32 @@ __all__ = [
     "cluster_wide_lists",
     "consequences",
     "coverage",
+    "credential_chain",
+    "credential_findings",
+    "credential_origins",
+    "credential_uses",
+    "failed_logins",
     "in_namespace",
+    "issued_credentials",
     "lives",
+    "mapped_users",
     "mapping_changes",
     "nearest_objects",
     "object_changes",
     "object_history",
+    "pod_facts",
+    "pod_sessions",
     "reasons",
+    "refused_access",
+    "requested_credentials",
+    "role_manifests",
+    "role_sessions",
+    "role_yaml",
     "secret_callers",
+    "signing_requests",
     "stated_decisions",
+    "stated_uses",
     "turning_point",
+    "used_permissions",
+    "ways_in",
 ]

@@ -41,11 +41,12 @@ POD_SESSIONS = {
 _POD_IDENTITY = "pods.eks.amazonaws.com"
 
 
-def role_sessions(cloudtrail: pd.DataFrame) -> pd.DataFrame:
+def role_sessions(cloudtrail: pd.DataFrame | None) -> pd.DataFrame:
     """One row for each AWS key that an event of CloudTrail issued; the columns of `SESSIONS`, in the order of time.
 
     Args:
         cloudtrail: Has a column `raw` with the JSON text of each event; other columns and other events do not matter.
+            None where there is none.
 
     Returns:
         `behind` names who stands behind it only where CloudTrail says so: the user of an identity provider, an IAM
@@ -63,11 +64,11 @@ def role_sessions(cloudtrail: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("issued", kind="stable").drop_duplicates("credential", ignore_index=True)
 
 
-def pod_sessions(cloudtrail: pd.DataFrame) -> pd.DataFrame:
+def pod_sessions(cloudtrail: pd.DataFrame | None) -> pd.DataFrame:
     """Which service account, and where it is known which pod, got which AWS key; the columns of `POD_SESSIONS`.
 
     Args:
-        cloudtrail: Has a column `raw` with the JSON text of each event.
+        cloudtrail: As for `role_sessions`.
 
     Returns:
         A row for each AssumeRoleWithWebIdentity by a service account, and for each AssumeRoleForPodIdentity or
@@ -180,14 +181,18 @@ def _tags(asked: Mapping[str, Any]) -> dict[str, str]:
     return {key: value for key, value in pairs if isinstance(key, str) and isinstance(value, str)}
 
 
-def _events(cloudtrail: pd.DataFrame, word: str) -> list[dict[str, Any]]:
+def _texts(cloudtrail: pd.DataFrame | None) -> pd.Series:
+    return pd.Series([], dtype="string") if cloudtrail is None else cloudtrail["raw"].astype("string").dropna()
+
+
+def _events(cloudtrail: pd.DataFrame | None, word: str) -> list[dict[str, Any]]:
     """The events whose text holds a word; most of a trail is about other things, and is not parsed."""
-    texts = cloudtrail["raw"].dropna()
+    texts = _texts(cloudtrail)
     return [parse_event(text) for text in texts[texts.str.contains(word, regex=False)]]
 
 
-def _calls(cloudtrail: pd.DataFrame, keys: set[str]) -> pd.DataFrame:
-    texts = cloudtrail["raw"].dropna()
+def _calls(cloudtrail: pd.DataFrame | None, keys: set[str]) -> pd.DataFrame:
+    texts = _texts(cloudtrail)
     named = texts.str.extract(r'"accessKeyId"\s*:\s*"([^"]*)"', expand=False)  # that of userIdentity comes first
     rows = []
     for event in map(parse_event, texts[named.isin(keys)]):

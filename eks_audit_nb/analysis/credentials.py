@@ -241,6 +241,36 @@ def credential_origins(issued: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame
     return joined.reset_index()[list(ORIGINS)].astype(ORIGINS)
 
 
+def requested_credentials(issued: pd.DataFrame) -> pd.DataFrame:
+    """Who had tokens and certificates issued for whom, the rarest first, without what the cluster does by itself.
+
+    By itself a node asks for the tokens of its pods, and the controller manager for those of its controllers.
+
+    Args:
+        issued: What `issued_credentials` gives.
+
+    Returns:
+        username, acted_as, arn, source_ip, user_agent, kind, holder, remark, credentials (int64), first and last
+        (datetime64[us, UTC]), credential and audit_id (of the last one).
+    """
+    is_nodes = issued["username"].str.startswith("system:node:").fillna(False) & issued["pod"].notna()
+    is_controllers = issued["username"].eq("system:kube-controller-manager").fillna(False)
+    is_cluster = issued["kind"].isin([TOKEN, CERTIFICATE])
+    keys = ["username", "acted_as", "arn", "source_ip", "user_agent", "kind", "holder", "remark"]
+    counted = (
+        issued[is_cluster & ~is_nodes & ~is_controllers]
+        .groupby(keys, dropna=False)
+        .agg(
+            credentials=("issued", "size"),
+            first=("issued", "min"),
+            last=("issued", "max"),
+            credential=("credential", "last"),
+            audit_id=("audit_id", "last"),
+        )
+    )
+    return counted.sort_values(["credentials", "first"], kind="stable").reset_index()
+
+
 def _ends(credentials: list[str], issued: pd.DataFrame) -> list[tuple[int, str | None, str | None]]:
     """For each credential how many issuers lead back, the first that issued, and what that one showed."""
     shown = issued["by_credential"].astype(object).where(issued["by_credential"].notna(), None)

@@ -4,11 +4,13 @@ from eks_audit_nb.reporting import sentences
 from eks_audit_nb.reporting.plots import activity_over_time, ranked, timeline
 from eks_audit_nb.reporting.provenance import provenance
 from eks_audit_nb.reporting.shown import figure, headline
-from eks_audit_nb.reporting.tables import ACT, DECISION, REQUEST, WHO, table
+from eks_audit_nb.reporting.tables import ACT, CHAIN, DECISION, FINDING, REQUEST, WHO, table
 
 __all__ = [
     "ACT",
+    "CHAIN",
     "DECISION",
+    "FINDING",
     "REQUEST",
     "WHO",
     "activity_over_time",

@@ -8,7 +8,9 @@ import pandas as pd
 
 from eks_audit_nb.analysis.aws_auth import ADMIN_GROUP
 from eks_audit_nb.analysis.history import nearest_objects
+from eks_audit_nb.analysis.credentials import PROVEN
 from eks_audit_nb.analysis.secrets import cluster_wide_lists
+from eks_audit_nb.analysis.token_use import OTHER_NODE, OUTSIDE
 
 _REFUSED = ("refused by authorization", "refused by admission", "impersonation refused", "not authenticated")
 
@@ -170,6 +172,46 @@ def _happened(what: str, requests: pd.DataFrame) -> str:
             text += " (what it answered is not in the log)"
         return text
     return ""
+def credential_chain(credential: str, chain: pd.DataFrame, findings: pd.DataFrame) -> str:
+    """Who had a credential issued, how far back that could be followed, and what is used away from its place.
+
+    Args:
+        credential: The id that was asked for; "" where none was.
+        chain: What `credential_chain` makes of it.
+        findings: What `credential_findings` gives.
+    """
+    return f"{_way_back(credential, chain)} {_away(findings)}".strip()
+
+
+def _way_back(credential: str, chain: pd.DataFrame) -> str:
+    if not credential.strip():
+        return ""
+    if chain.empty:
+        return f"The credential {credential} is not in this log."
+    first = chain.iloc[0]
+    steps = chain[chain["basis"] == PROVEN]
+    whose = f"{first['credential']}, the {first['kind']} of {_or(first['holder'], 'an unknown holder')},"
+    if steps.empty:
+        return f"{whose} was issued by nobody whom this log shows."
+    addresses = (" from " + steps["source_ip"]).fillna("")
+    callers = (steps["username"].fillna("an unnamed caller") + addresses).tolist()
+    others = f", whose own credential came from {', and before that from '.join(callers[1:])}" if callers[1:] else ""
+    return f"{whose} was issued to {callers[0]}{others}."
+
+
+def _away(findings: pd.DataFrame) -> str:
+    outside = findings[findings["finding"] == OUTSIDE]
+    other = findings[findings["finding"] == OTHER_NODE]
+    text = "No token that is bound to a pod was used from a public address away from its node"
+    if len(outside):
+        tokens = "token of a pod was" if len(outside) == 1 else "tokens of pods were"
+        whose = _listed(dict.fromkeys(outside["username"]))
+        text = f"{len(outside):,} {tokens} used from a public address, away from the node ({whose})"
+    return text + (f", {len(other)} from another node." if len(other) else ".")
+
+
+def _or(value: object, otherwise: str) -> str:
+    return otherwise if pd.isna(value) else str(value)  # type: ignore[call-overload]
 
 
 def _count(number: int, one: str, many: str = "") -> str:

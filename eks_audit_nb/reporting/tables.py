@@ -40,6 +40,33 @@ ACT = {
     "why": "Why",
     "basis": "How this is known",
 }
+# Columns of `credential_chain`, `credential_findings` and `requested_credentials`.
+CHAIN = {
+    "step": "Step",
+    "credential": "Credential",
+    "kind": "Kind",
+    "holder": "It makes its holder",
+    "pod": "Bound to pod",
+    "issued": "Issued (UTC)",
+    "username": "Issued to",
+    "source_ip": "At address",
+    "user_agent": "User agent (claimed)",
+    "basis": "Basis",
+    "explanation": "Explanation",
+    "audit_id": "Audit id",
+}
+FINDING = {
+    "finding": "Finding",
+    "certainty": "Certainty",
+    "username": "User",
+    "pod": "Bound to pod",
+    "addresses": "Used from",
+    "expected": "Its node and pod",
+    "requests": "Requests",
+    "last": "Last (UTC)",
+    "explanation": "Explanation",
+    "evidence": "Audit ids",
+}
 
 MISSING = "–"
 YES, NO = "yes", "no"
