@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from eks_audit_nb import attribute, mapping_changes
+from eks_audit_nb import analysis, attribute, mapping_changes
 from eks_audit_nb.analysis import (
     behind,
     cause_links,
@@ -89,3 +89,23 @@ def test_nothing_found(sample: FileSource) -> None:
     assert sentences.authorization_decisions(decisions, empty) == "No request was decided on in this window."
     levels = sample.run("recording_levels", **NEVER).frame
     assert sentences.setup("This is a file.", levels) == "This is a file. No audit event lies in this window."
+
+
+def test_credential_chain(sample: FileSource) -> None:
+    """The sentence says who had a credential issued, how that one came by its own, and what was used from outside."""
+    events, uses = requests(sample, "credential_events"), analysis.stated_uses(sample.run("credential_uses").frame)
+    issued = analysis.issued_credentials(events)
+    findings = analysis.credential_findings(uses, issued, analysis.pod_facts(events))
+
+    def said(credential: str) -> str:
+        return sentences.credential_chain(credential, analysis.credential_chain(credential, issued, uses), findings)
+
+    text = said("fadf1374-b802-42c3-a45c-5f93f9bb3881")
+    assert "was issued at the request of system:serviceaccount:ci:deployer from 203.0.113.77, whose own" in text
+    assert text.endswith("), and 2 from another node.")
+    assert "6 credentials of pods and nodes were used from outside (" in text
+    assert said("nowhere").startswith("The credential nowhere is not in this log. 6 credentials")
+    assert said("").startswith("6 credentials")
+    assert "was issued at the request of nobody whom this log shows" in said("ASIAA8E01C95B0846E98")
+    nothing = sentences.credential_chain("", analysis.credential_chain("", issued, uses), findings.iloc[:0])
+    assert nothing == "No credential of a pod or a node was used from outside."

@@ -93,9 +93,10 @@ def test_nodes_behind_a_public_address() -> None:
 
 def test_a_thief_of_the_node_too() -> None:
     """A node's credential that is used from outside does not make the outside the node's home."""
-    rows = found(HOME, {**HOME, "source_ip": "203.0.113.77"}, use("203.0.113.77"))
-    assert rows[OUTSIDE]["expected"] == "10.0.1.1"
-    assert (rows[SEVERAL]["certainty"], rows[SEVERAL]["username"]) == ("proven", "system:node:n1")
+    thief = {**HOME, "source_ip": "203.0.113.77"}
+    assert found(HOME, thief, use("203.0.113.77"))[OUTSIDE]["expected"] == "10.0.1.1"
+    row = found(HOME, thief)[OUTSIDE]
+    assert (row["certainty"], row["username"], row["addresses"]) == ("proven", "system:node:n1", "203.0.113.77")
 
 
 def test_another_node() -> None:
@@ -229,7 +230,7 @@ def test_gone_pods(changes: dict[str, Any], is_gone: bool) -> None:
 
 
 def test_the_sample(sample: FileSource) -> None:
-    """Every stolen token of the sample is found from outside of its node, and nothing else is."""
+    """Every stolen token of the sample, and the stolen key of a node, is found outside; nothing else is."""
     events = attribute(sample.run("credential_events").frame)
     uses = stated_uses(sample.run("credential_uses").frame)
     rows = credential_findings(uses, issued_credentials(events), pod_facts(events))
@@ -237,6 +238,7 @@ def test_the_sample(sample: FileSource) -> None:
     assert set(outside["username"]) == {
         "system:serviceaccount:payments:payments-api",
         "system:serviceaccount:ci:deployer",
+        "system:node:ip-10-0-1-11.ec2.internal",
     }
     assert set(outside["addresses"]) == {"203.0.113.66", "203.0.113.77"}
     assert set(outside["certainty"]) == {"proven"}

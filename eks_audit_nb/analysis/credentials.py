@@ -70,6 +70,7 @@ ORIGINS = {
     "credential": "string",
     "kind": "string",
     "username": "string",
+    "arn": "string",
     "pod": "string",
     "node": "string",
     "addresses": "string",  # joined by ", "
@@ -214,6 +215,7 @@ def credential_origins(issued: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame
     shown = uses.dropna(subset=["credential"])
     held = shown.groupby("credential", sort=False).agg(
         username=("username", "first"),
+        arn=("arn", "first"),
         pod=("pod", "first"),
         node=("node", "first"),
         addresses=("source_ip", lambda values: ", ".join(sorted(set(values.dropna())))),
@@ -228,7 +230,7 @@ def credential_origins(issued: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame
         _ends(list(joined.index), issued), columns=["steps", "first_issue", "origin_credential"], index=joined.index
     )
     first_issue = issued.set_index("credential").reindex(ends["first_issue"]).set_axis(joined.index)
-    users = uses.dropna(subset=["credential"]).drop_duplicates("credential").set_index("credential")["arn"]
+    users = held["arn"]
     whose = users[users.index.str.startswith("AKIA") & users.str.contains(":user/", regex=False).fillna(False)]
     named = ends["origin_credential"].map(("the IAM user " + whose).to_dict()).astype("string")
     joined = joined.assign(

@@ -39,14 +39,14 @@ PODS = {
     "deleted": "datetime64[us, UTC]",  # when it was gone, not when its deletion was asked for
     "audit_id": "string",  # of its deletion
 }
-OUTSIDE = "used from a public address, away from its node"
+OUTSIDE = "used from outside"  # a public address, which neither its node nor its pod has
 OTHER_NODE = "used from another node"
-OTHER_ADDRESS = "used from an address that is not its pod's"
-SEVERAL = "used from several addresses"
-NO_POD = "a service account's token, bound to no pod"
-NO_POD_UNKNOWN = "bound to no pod, issuer not in the log"
-NO_ID = "a service account's credential without an id"
-AFTER_POD = "used after its pod was gone"
+OTHER_ADDRESS = "not at its pod's address"
+SEVERAL = "several addresses"
+NO_POD = "bound to no pod"
+NO_POD_UNKNOWN = "bound to no pod, issuer unknown"
+NO_ID = "token without an id"  # a service account's, out of a Secret
+AFTER_POD = "used after its pod"
 AFTER_EXPIRY = "used after its expiry"
 # The worst first.
 _ORDER = (OUTSIDE, OTHER_NODE, AFTER_POD, AFTER_EXPIRY, NO_POD, NO_ID, SEVERAL, OTHER_ADDRESS, NO_POD_UNKNOWN)
@@ -185,16 +185,17 @@ def _several(
     is_component = username.startswith(("system:kube-", "eks:", "system:apiserver"))
     if len(addresses) < 2 or addresses <= homes or is_component:
         return []
-    certainty = "inferred"
     text = "A person's computer that changes its network does this too."
     if username.startswith(_NODE):
+        outside = [use for use in uses if not is_private(_text(use["source_ip"]))]
+        own = {address for address in addresses if is_private(address)}
+        if own and outside:
+            text = "The node's own address is a private one; this one is public."
+            return [_finding(OUTSIDE, "proven", outside, own, text)]
         text = "A node keeps its address."
-        if any(map(is_private, addresses)) and not all(map(is_private, addresses)):
-            certainty, text = "proven", "The node's own address is a private one; this one is public."
-            homes = {address for address in addresses if is_private(address)}
     elif credential_kind(key) == "service account token":
         text = "A pod keeps its address while it runs. Two address families or two network interfaces do this too."
-    return [_finding(SEVERAL, certainty, uses, homes, text)]
+    return [_finding(SEVERAL, "inferred", uses, homes, text)]
 
 
 def _ended(

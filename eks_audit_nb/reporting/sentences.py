@@ -192,22 +192,22 @@ def _way_back(credential: str, chain: pd.DataFrame) -> str:
     steps = chain[chain["basis"] == PROVEN]
     whose = f"{first['credential']}, the {first['kind']} of {_or(first['holder'], 'an unknown holder')},"
     if steps.empty:
-        return f"{whose} was issued by nobody whom this log shows."
+        return f"{whose} was issued at the request of nobody whom this log shows."
     addresses = (" from " + steps["source_ip"]).fillna("")
     callers = (steps["username"].fillna("an unnamed caller") + addresses).tolist()
     others = f", whose own credential came from {', and before that from '.join(callers[1:])}" if callers[1:] else ""
-    return f"{whose} was issued to {callers[0]}{others}."
+    return f"{whose} was issued at the request of {callers[0]}{others}."
 
 
 def _away(findings: pd.DataFrame) -> str:
     outside = findings[findings["finding"] == OUTSIDE]
     other = findings[findings["finding"] == OTHER_NODE]
-    text = "No token that is bound to a pod was used from a public address away from its node"
+    text = "No credential of a pod or a node was used from outside"
     if len(outside):
-        tokens = "token of a pod was" if len(outside) == 1 else "tokens of pods were"
+        were = "credential of a pod or a node was" if len(outside) == 1 else "credentials of pods and nodes were"
         whose = _listed(dict.fromkeys(outside["username"]))
-        text = f"{len(outside):,} {tokens} used from a public address, away from the node ({whose})"
-    return text + (f", {len(other)} from another node." if len(other) else ".")
+        text = f"{len(outside):,} {were} used from outside ({whose})"
+    return text + (f", and {len(other):,} from another node." if len(other) else ".")
 
 
 def _or(value: object, otherwise: str) -> str:

@@ -48,12 +48,12 @@ CHAIN = {
     "holder": "It makes its holder",
     "pod": "Bound to pod",
     "issued": "Issued (UTC)",
-    "username": "Issued to",
+    "username": "Asked for by",
     "source_ip": "At address",
-    "user_agent": "User agent (claimed)",
     "basis": "Basis",
     "explanation": "Explanation",
     "audit_id": "Audit id",
+    "user_agent": "User agent (claimed)",
 }
 FINDING = {
     "finding": "Finding",
