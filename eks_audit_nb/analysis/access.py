@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
-from eks_audit_nb.analysis.attribution import REASON_COLUMNS
+from eks_audit_nb.analysis.reasons import REASON_COLUMNS
 from eks_audit_nb.analysis.rows import records, typed_frame
 from eks_audit_nb.events import parse_event
 

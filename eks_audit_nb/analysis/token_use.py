@@ -113,16 +113,18 @@ def credential_findings(uses: pd.DataFrame, issued: pd.DataFrame, pods: pd.DataF
         "unknown" that the log does not hold what would decide.
     """
     nodes = _node_addresses(uses)
+    owners = {address: name for name, addresses in nodes.items() for address in addresses}
     known = {row["pod_uid"]: row for row in records(pods)}
     issuers = {row["credential"]: row for row in records(issued)}
     rows: list[dict[str, Any]] = []
     plain = uses.assign(username=uses["username"].fillna(""), key=uses["credential"].fillna(""))
     has_ids = plain["key"].str.startswith("JTI=").any()
-    for _, used in plain.groupby(["username", "key"], sort=False):
-        uses_of_it = records(used)
-        username, key = uses_of_it[0]["username"], uses_of_it[0]["key"]
+    together: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in records(plain):
+        together.setdefault((each["username"], each["key"]), []).append(each)
+    for (username, key), uses_of_it in together.items():
         if key.startswith("JTI="):
-            rows += _away(uses_of_it, nodes, known)
+            rows += _away(uses_of_it, nodes, owners, known)
             rows += _ended(uses_of_it, known, issuers.get(key))
             if username.startswith(_SERVICE_ACCOUNT):
                 rows += _unbound(uses_of_it, issuers.get(key))
@@ -148,13 +150,14 @@ def is_private(address: str) -> bool:
     return any(parsed.version == network.version and parsed in network for network in _PRIVATE)
 
 
-def _away(uses: list[dict[str, Any]], nodes: Mapping[str, set[str]], pods: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _away(
+    uses: list[dict[str, Any]], nodes: Mapping[str, set[str]], owners: Mapping[str, str], pods: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     node = _text(uses[0]["node"])
     if not node and not _text(uses[0]["pod"]):
         return []
     node_homes, pod_homes = nodes.get(node, set()), _homes(uses[0], pods)
     homes = node_homes | pod_homes
-    owners = {address: name for name, addresses in nodes.items() for address in addresses}
     away = [use for use in uses if _text(use["source_ip"]) and use["source_ip"] not in homes]
     outside = [use for use in away if not is_private(use["source_ip"])]
     elsewhere = [use for use in away if use["source_ip"] in owners and use not in outside]

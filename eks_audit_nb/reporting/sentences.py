@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from eks_audit_nb.analysis.aws_auth import ADMIN_GROUP
-from eks_audit_nb.analysis.history import nearest_objects
 from eks_audit_nb.analysis.credentials import PROVEN
+from eks_audit_nb.analysis.history import nearest_objects
 from eks_audit_nb.analysis.secrets import cluster_wide_lists
 from eks_audit_nb.analysis.token_use import OTHER_NODE, OUTSIDE
 
@@ -172,6 +172,8 @@ def _happened(what: str, requests: pd.DataFrame) -> str:
             text += " (what it answered is not in the log)"
         return text
     return ""
+
+
 def credential_chain(credential: str, chain: pd.DataFrame, findings: pd.DataFrame) -> str:
     """Who had a credential issued, how far back that could be followed, and what is used away from its place.
 
