@@ -9,8 +9,15 @@ import pandas as pd
 import pytest
 
 from eks_audit_nb.analysis.assumed_roles import POD_SESSIONS, SESSIONS, pod_sessions, role_sessions
-from eks_audit_nb.analysis.credentials import END, PROVEN, UNKNOWN, USES, credential_chain, credential_origins
-from eks_audit_nb.analysis.rows import typed_frame
+from eks_audit_nb.analysis.credentials import USES
+from eks_audit_nb.analysis.issuers import (
+    END,
+    PROVEN,
+    UNKNOWN,
+    credential_chain,
+    credential_origins,
+)
+from eks_audit_nb.analysis.typed import typed_frame
 
 ACCOUNT = "111122223333"
 

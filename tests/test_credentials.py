@@ -1,4 +1,4 @@
-"""The way from a credential back to whoever issued it."""
+"""Credentials that a log shows being issued and in use, and the way from one back to its issuers (issuers.py)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from hypothesis import strategies as st
 
 from eks_audit_nb import attribute
 from eks_audit_nb.analysis.credentials import (
-    CHAIN,
-    END,
-    INFERRED,
     ISSUED,
-    ORIGINS,
-    PROVEN,
-    UNKNOWN,
     USES,
-    credential_chain,
-    credential_origins,
     credential_uses,
     issued_credentials,
     stated_uses,
 )
-from eks_audit_nb.analysis.rows import typed_frame
+from eks_audit_nb.analysis.issuers import (
+    CHAIN,
+    END,
+    INFERRED,
+    ORIGINS,
+    PROVEN,
+    UNKNOWN,
+    credential_chain,
+    credential_origins,
+)
+from eks_audit_nb.analysis.typed import typed_frame
 from eks_audit_nb.sources.files import FileSource
 
 from conftest import audit_event

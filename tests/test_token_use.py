@@ -11,8 +11,13 @@ import pandas as pd
 import pytest
 
 from eks_audit_nb import attribute
-from eks_audit_nb.analysis.credentials import ISSUED, USES, credential_uses, issued_credentials, stated_uses
-from eks_audit_nb.analysis.rows import typed_frame
+from eks_audit_nb.analysis.credentials import (
+    ISSUED,
+    USES,
+    credential_uses,
+    issued_credentials,
+    stated_uses,
+)
 from eks_audit_nb.analysis.token_use import (
     AFTER_EXPIRY,
     AFTER_POD,
@@ -29,6 +34,7 @@ from eks_audit_nb.analysis.token_use import (
     is_private,
     pod_facts,
 )
+from eks_audit_nb.analysis.typed import typed_frame
 from eks_audit_nb.sources.files import FileSource
 
 from conftest import audit_event

@@ -9,15 +9,9 @@ from eks_audit_nb.analysis.causes import behind, cause_links, causes, consequenc
 from eks_audit_nb.analysis.certificates import signing_requests
 from eks_audit_nb.analysis.changes import object_changes
 from eks_audit_nb.analysis.coverage import coverage
-from eks_audit_nb.analysis.credentials import (
-    credential_chain,
-    credential_origins,
-    credential_uses,
-    issued_credentials,
-    requested_credentials,
-    stated_uses,
-)
+from eks_audit_nb.analysis.credentials import credential_uses, issued_credentials, requested_credentials, stated_uses
 from eks_audit_nb.analysis.history import blind_spots, lives, nearest_objects, object_history, turning_point
+from eks_audit_nb.analysis.issuers import credential_chain, credential_origins
 from eks_audit_nb.analysis.reasons import reasons
 from eks_audit_nb.analysis.roles import role_manifests, role_yaml
 from eks_audit_nb.analysis.secrets import cluster_wide_lists, in_namespace, secret_callers

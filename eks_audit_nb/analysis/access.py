@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pandas as pd
 
 from eks_audit_nb.analysis.reasons import REASON_COLUMNS
-from eks_audit_nb.analysis.rows import records, typed_frame
+from eks_audit_nb.analysis.typed import records, typed_frame
 from eks_audit_nb.events import parse_event
 
 PERMISSIONS = {

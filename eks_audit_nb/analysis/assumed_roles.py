@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from eks_audit_nb.analysis.credentials import ISSUED, SESSION_KEY
-from eks_audit_nb.analysis.rows import typed_frame
+from eks_audit_nb.analysis.typed import typed_frame
 from eks_audit_nb.events import parse_event
 
 # What `role_sessions` says beyond ISSUED.

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from eks_audit_nb.analysis.rows import typed_frame
+from eks_audit_nb.analysis.typed import typed_frame
 from eks_audit_nb.events import parse_event
 
 RESOURCE = "certificatesigningrequests"

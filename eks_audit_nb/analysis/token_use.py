@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from eks_audit_nb.analysis.credentials import credential_kind
-from eks_audit_nb.analysis.rows import records, typed_frame
+from eks_audit_nb.analysis.typed import records, typed_frame
 from eks_audit_nb.events import parse_event
 
 FINDINGS = {

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from eks_audit_nb.analysis.aws_auth import ADMIN_GROUP
-from eks_audit_nb.analysis.credentials import PROVEN
 from eks_audit_nb.analysis.history import nearest_objects
+from eks_audit_nb.analysis.issuers import PROVEN
 from eks_audit_nb.analysis.secrets import cluster_wide_lists
 from eks_audit_nb.analysis.token_use import OTHER_NODE, OUTSIDE
 
