@@ -21,6 +21,14 @@ class CloudWatchError(SourceError):
     """The service refused, failed or timed out; the message names the query's id where there is one."""
 
 
+class ClusterError(SourceError):
+    """EKS or the cluster's API server refused or failed; the message names the missing permission where that is it."""
+
+
+class CloudTrailError(SourceError):
+    """CloudTrail refused or failed, or a file that holds none of its events."""
+
+
 class ParameterError(EksAuditError):
     """A parameter that is unknown, missing or of the wrong type."""
 

@@ -1,0 +1,83 @@
+"""A small HTTP server on loopback that speaks JSON: what the fakes of AWS and of Kubernetes answer through."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as the server sees it."""
+
+    method: str
+    path: str  # as it was sent: still percent-encoded
+    query: dict[str, list[str]]
+    headers: dict[str, str]  # names in small letters
+    body: Any
+    address: str
+
+    @property
+    def action(self) -> str:
+        """The operation that the JSON protocol of AWS names."""
+        return self.headers.get("x-amz-target", "").rpartition(".")[2]
+
+
+Answer = Callable[[Request], tuple[int, dict[str, Any]]]
+
+
+@contextmanager
+def serve_json(answer: Answer) -> Iterator[str]:
+    """Run a server whose answers a function gives; yields its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _any(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            url = urlsplit(self.path)
+            request = Request(
+                self.command,
+                url.path,
+                parse_qs(url.query, keep_blank_values=True),
+                {name.lower(): value for name, value in self.headers.items()},
+                json.loads(content) if content else None,
+                self.client_address[0],
+            )
+            status, body = answer(request)
+            payload = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(payload)))
+            self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
+            if status >= 400 and "__type" in body:
+                self.send_header("x-amzn-ErrorType", body["__type"])
+            self.end_headers()
+            self.wfile.write(payload)
+
+        do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = _any
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def aws_error(status: int, code: str, message: str) -> tuple[int, dict[str, Any]]:
+    """An error as AWS's JSON protocols send it."""
+    return status, {"__type": code, "message": message}
