@@ -166,7 +166,7 @@ def serve(service: FakeEks) -> Iterator[str]:
 
 
 def point_boto3_at(monkeypatch: pytest.MonkeyPatch, **addresses: str) -> None:
-    """Set the environment so that boto3 asks these services here and no other, and reads no configuration of the machine.
+    """Set the environment so that boto3 asks these services and no others, and reads no configuration of the machine.
 
     Args:
         monkeypatch: Undoes it.

@@ -62,7 +62,7 @@ def serve_json(answer: Answer) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = _any
+        do_GET = do_POST = do_DELETE = _any  # noqa: N815  # the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

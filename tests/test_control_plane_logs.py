@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from eks_audit_nb.cluster import LOG_TYPES, LoggingStatus, enable_audit_logging, logging_status
+from eks_audit_nb.cluster.control_plane_logs import Prices
 from eks_audit_nb.errors import ClusterError, ParameterError
 
 from fake_eks import FakeEks, point_boto3_at, serve
@@ -130,7 +131,7 @@ def test_what_it_costs(session: Any) -> None:
     assert "$0.50 for each gigabyte that it takes in (1 GB $0.50, 10 GB $5.00, 100 GB $50.00) and $0.03" in text
     assert "How much a cluster writes is not known beforehand" in text
     assert "IncomingBytes of the log group /aws/eks/prod/cluster" in text
-    dear = str(enable_audit_logging(session, "prod", ingestion_price=0.63, storage_price=0.04))
+    dear = str(enable_audit_logging(session, "prod", prices=Prices(0.63, 0.04)))
     assert "$0.63 for each gigabyte that it takes in (1 GB $0.63" in dear
     assert "$0.04 for each that it keeps" in dear
 
@@ -170,18 +171,11 @@ def test_apply_again(service: FakeEks, session: Any) -> None:
     assert change.commands == ()
 
 
-def test_a_status_that_is_known(service: FakeEks, session: Any) -> None:
-    """Where it is known what is on, EKS is not asked for it again."""
-    status = logging_status(session, "prod")
-    enable_audit_logging(session, "prod", status=status)
-    assert service.asked == ["DescribeCluster"]
-
-
 def test_no_changes_needed(service: FakeEks, session: Any) -> None:
     """Where somebody was quicker, EKS's "No changes needed" is fine."""
-    status = logging_status(session, "prod")
-    service.logging = [{"types": ["audit", "authenticator"], "enabled": True}]
-    change = enable_audit_logging(session, "prod", apply=True, status=status, pause=0)
+    message = "No changes needed for the logging config provided"
+    service.refusals["UpdateClusterConfig"] = (400, "InvalidParameterException", message)
+    change = enable_audit_logging(session, "prod", apply=True, pause=0)
     assert service.asked == ["DescribeCluster", "UpdateClusterConfig"]
     assert change.after.is_audit_on
     assert change.update_id == ""

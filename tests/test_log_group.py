@@ -92,7 +92,7 @@ def test_what_there_is_to_know(service: FakeEks) -> None:
     assert (group.name, group.retention_days, group.stored_bytes) == (NAME, 90, 12_300_000_000)
     assert group.created == NOW - timedelta(days=10)
     assert {name: str(dtype) for name, dtype in group.streams.dtypes.items()} == STREAM_COLUMNS
-    assert list(group.streams["log_stream"])[0] == "kube-apiserver-aa"
+    assert group.streams["log_stream"].iloc[0] == "kube-apiserver-aa"
     assert len(group.streams) == 5
     facts = group.facts()
     assert facts["Kept"] == "90 days; 12.3 GB stored"

@@ -1,4 +1,4 @@
-"""What can be said about how a source is being recorded, for each kind of source, and the setup notebook on a cluster."""
+"""What can be said about how a source is being recorded, for each kind of source."""
 
 from __future__ import annotations
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from eks_audit_nb import analysis, attribute, mapping_changes
 from eks_audit_nb.analysis import (
+    access_changes,
     behind,
     cause_links,
     consequences,
     object_history,
     stated_decisions,
 )
+from eks_audit_nb.cloudtrail_events import cloudtrail_frame
 from eks_audit_nb.reporting import sentences
+from eks_audit_nb.sources.cloudtrail import Trail
 from eks_audit_nb.sources.files import FileSource
+
+from fake_cloudtrail import POLICY, cloudtrail_event
 
 NEVER = {"start": "2020-01-01", "end": "2020-01-02"}
 
@@ -109,3 +116,62 @@ def test_credential_chain(sample: FileSource) -> None:
     assert "was issued at the request of nobody whom this log shows" in said("ASIAA8E01C95B0846E98")
     nothing = sentences.credential_chain("", analysis.credential_chain("", issued, uses), findings.iloc[:0])
     assert nothing == "No credential of a pod or a node was used from outside."
+# --- access through the EKS API -------------------------------------------------------------------------------------
+
+
+def said(*events: dict[str, Any], **trail: Any) -> str:
+    """What is said about CloudTrail's events, where nobody touched aws-auth."""
+    frame = cloudtrail_frame(events)
+    empty = attribute(pd.DataFrame({"@timestamp": pd.Series(dtype="datetime64[us, UTC]"), "@message": []}))
+    read = Trail("", frame, **{"source": "cloudtrail", **trail})
+    text = sentences.aws_auth_changes(empty, mapping_changes(empty), access_changes(frame), read)
+    nobody, _, rest = text.partition(" in this window. ")
+    assert nobody == "Nobody created, changed or deleted the aws-auth ConfigMap" or not rest
+    return rest
+
+
+def policy(name: str, verb: str = "Associate", **changes: Any) -> dict[str, Any]:
+    asked = {"name": "prod", "principalArn": "arn:aws:iam::111122223333:role/Shadow", "policyArn": f"{POLICY}/{name}"}
+    asked |= {"accessScope": {"type": "cluster"}} if verb == "Associate" else {}
+    return cloudtrail_event(f"{verb}AccessPolicy", "2026-11-24T22:30:00Z", asked, **changes)
+
+
+ALICE = "arn:aws:sts::111122223333:assumed-role/Admin/alice"
+
+
+def test_access_entries_are_counted() -> None:
+    """The changes through the EKS API are counted with who made them, those that failed too, and new administrators."""
+    text = said(
+        policy("AmazonEKSClusterAdminPolicy"),
+        policy("AmazonEKSViewPolicy"),
+        policy("AmazonEKSClusterAdminPolicy", errorCode="AccessDenied"),
+    )
+    assert text == (
+        f"Through the EKS API 2 changes of access ({ALICE}), 1 that failed ({ALICE}). "
+        "AmazonEKSClusterAdminPolicy was given to arn:aws:iam::111122223333:role/Shadow."
+    )
+
+
+def test_an_administrator_less() -> None:
+    """A policy that was taken is told."""
+    assert "was taken from arn:aws:iam::111122223333:role/Shadow" in said(
+        policy("AmazonEKSClusterAdminPolicy", "Disassociate")
+    )
+
+
+def test_audit_logging_that_was_switched_off() -> None:
+    """Switching the audit log off is said loudly; another log's end is not."""
+
+    def off(kind: str) -> dict[str, Any]:
+        setup = {"clusterLogging": [{"types": ["api", kind], "enabled": False}]}
+        return cloudtrail_event("UpdateClusterConfig", "2026-11-24T22:30:00Z", {"name": "prod", "logging": setup})
+
+    assert f"AUDIT LOGGING WAS SWITCHED OFF ({ALICE})." in said(off("audit"))
+    assert "SWITCHED OFF" not in said(off("scheduler"))
+
+
+def test_cloudtrail_that_says_nothing() -> None:
+    """No change in CloudTrail, a refusal by it, and not asking it are three different things."""
+    assert said() == "CloudTrail shows no change of access through the EKS API."
+    assert said(problem="CloudTrail could not be asked: no.") == "CloudTrail could not be asked: no."
+    assert said(source="") == ""

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from eks_audit_nb.cluster import RegistryVariables, TrialEvents, play_trial_events
+from eks_audit_nb.cluster import ApiServer, Patience, RegistryVariables, TrialEvents, play_trial_events
 from eks_audit_nb.cluster.trial_events import LABELS, SECRET, VERBS, NotReadyError
-from eks_audit_nb.errors import ClusterError, CloudWatchError, EksAuditError
+from eks_audit_nb.errors import CloudWatchError, ClusterError, EksAuditError
 from eks_audit_nb.sources.base import Result
 from eks_audit_nb.sources.files import FileSource
 
@@ -52,6 +52,7 @@ class GrowingLog:
         self.questions = 0
 
     def run(self, query: str, start: str = "", end: str = "", **parameters: object) -> Result:
+        assert end == ""  # until now
         self.questions += 1
         if self.refusal:
             raise self.refusal
@@ -94,9 +95,13 @@ def play(address: str, log: GrowingLog, tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setenv(name, value)
     kubeconfig = str(write_kubeconfig(tmp_path / "kubeconfig", address))
 
-    def play(**settings: Any) -> TrialEvents:
-        settings = {"apply": True, "kubeconfig": kubeconfig, "pause": 0.01, "patience": 0.05, **settings}
-        return play_trial_events(log, wait=timedelta(seconds=settings.pop("wait", 5)), **settings)
+    def play(wait: float = 5, progress: Callable[[str], object] = print, **settings: Any) -> TrialEvents:
+        names = ("endpoint", "cluster", "kubeconfig")
+        server = ApiServer(**{"kubeconfig": kubeconfig, **{n: settings.pop(n) for n in names if n in settings}})
+        patience = Patience(timedelta(seconds=wait), pause=0.01, removal=0.05)
+        return play_trial_events(
+            log, server=server, patience=patience, progress=progress, **{"apply": True, **settings}
+        )
 
     return play
 
@@ -254,8 +259,8 @@ def test_interrupted(play: Play, cluster: FakeKubernetes) -> None:
 
 def test_variables_by_other_names(play: Play, monkeypatch: pytest.MonkeyPatch, cluster: FakeKubernetes) -> None:
     """The names of the variables are the caller's choice."""
-    for name in CREDENTIALS:
-        monkeypatch.setenv(f"MY_{name}", CREDENTIALS[name])
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(f"MY_{name}", value)
         monkeypatch.delenv(name)
     assert play(
         variables=RegistryVariables("MY_REGISTRY_SERVER", "MY_REGISTRY_USERNAME", "MY_REGISTRY_PASSWORD")

@@ -1,6 +1,7 @@
 """DataFrame in, DataFrame out: who did it, why it was allowed, what changed. Never a query."""
 
 from eks_audit_nb.analysis.access import refused_access, used_permissions, ways_in
+from eks_audit_nb.analysis.access_entries import access_changes
 from eks_audit_nb.analysis.assumed_roles import pod_sessions, role_sessions
 from eks_audit_nb.analysis.attribution import attribute, attributed, stated_decisions
 from eks_audit_nb.analysis.authenticator import authenticator_log, failed_logins, mapped_users
@@ -18,6 +19,7 @@ from eks_audit_nb.analysis.secrets import cluster_wide_lists, in_namespace, secr
 from eks_audit_nb.analysis.token_use import credential_findings, pod_facts
 
 __all__ = [
+    "access_changes",
     "attribute",
     "attributed",
     "authenticator_log",

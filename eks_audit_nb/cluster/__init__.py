@@ -4,18 +4,22 @@ from eks_audit_nb.cluster.control_plane_logs import (
     LOG_TYPES,
     LoggingChange,
     LoggingStatus,
+    Prices,
     enable_audit_logging,
     logging_status,
 )
 from eks_audit_nb.cluster.log_group import LogGroup, describe_log_group
 from eks_audit_nb.cluster.recording import Recording, recording_of
-from eks_audit_nb.cluster.trial_events import RegistryVariables, TrialEvents, play_trial_events
+from eks_audit_nb.cluster.trial_events import ApiServer, Patience, RegistryVariables, TrialEvents, play_trial_events
 
 __all__ = [
     "LOG_TYPES",
+    "ApiServer",
     "LogGroup",
     "LoggingChange",
     "LoggingStatus",
+    "Patience",
+    "Prices",
     "Recording",
     "RegistryVariables",
     "TrialEvents",

@@ -10,7 +10,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,13 +24,26 @@ WANTED_TYPES = ("audit", "authenticator")
 
 # AWS's list price in us-east-1 for vended logs, first tier: dollars for a gigabyte that is taken in, and for a gigabyte
 # kept for a month. Source: aws.amazon.com/cloudwatch/pricing.
-INGESTION_DOLLARS_PER_GIGABYTE = 0.50
-STORAGE_DOLLARS_PER_GIGABYTE_MONTH = 0.03
+LIST_INGESTION_PRICE = 0.50
+LIST_STORAGE_PRICE = 0.03
 
 # How often a running update is looked at, and how long at most, seconds. An update takes a few minutes.
 _PAUSE = 5.0
 _PATIENCE = 1200.0
 _NOTHING_TO_DO = "No changes needed"
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What CloudWatch charges; AWS's us-east-1 list prices for vended logs by default.
+
+    Attributes:
+        ingestion: Dollars for a gigabyte that it takes in.
+        storage: Dollars for a gigabyte that it keeps for a month.
+    """
+
+    ingestion: float = LIST_INGESTION_PRICE
+    storage: float = LIST_STORAGE_PRICE
 
 
 @dataclass(frozen=True)
@@ -80,16 +93,14 @@ class LoggingChange:
         wanted: The kinds that were asked for.
         is_applied: Whether the cluster was changed; False too where there was nothing to change.
         update_id: EKS's id of the update; "" without one.
-        ingestion_price: Dollars for a gigabyte that CloudWatch takes in.
-        storage_price: Dollars for a gigabyte that it keeps for a month.
+        prices: What CloudWatch charges.
     """
 
     before: LoggingStatus
     wanted: tuple[str, ...]
     is_applied: bool = False
     update_id: str = ""
-    ingestion_price: float = INGESTION_DOLLARS_PER_GIGABYTE
-    storage_price: float = STORAGE_DOLLARS_PER_GIGABYTE_MONTH
+    prices: Prices = field(default_factory=Prices)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -102,9 +113,7 @@ class LoggingChange:
         if not self.is_applied:
             return self.before
         enabled = tuple(kind for kind in LOG_TYPES if kind in {*self.before.enabled, *self.wanted})
-        return LoggingStatus(
-            self.before.cluster, enabled, self.before.region, self.before.endpoint, self.before.authentication_mode
-        )
+        return replace(self.before, enabled=enabled)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -131,21 +140,17 @@ class LoggingChange:
     @property
     def cost(self) -> str:
         """What it costs, and why that cannot be known beforehand."""
-        return cost_text(self.before.cluster, self.ingestion_price, self.storage_price)
+        return cost_text(self.before.cluster, self.prices)
 
 
-def cost_text(
-    cluster: str,
-    ingestion_price: float = INGESTION_DOLLARS_PER_GIGABYTE,
-    storage_price: float = STORAGE_DOLLARS_PER_GIGABYTE_MONTH,
-) -> str:
+def cost_text(cluster: str, prices: Prices) -> str:
     """What recording costs, and how to find out how much there will be."""
-    examples = ", ".join(f"{gigabytes} GB ${gigabytes * ingestion_price:,.2f}" for gigabytes in (1, 10, 100))
+    examples = ", ".join(f"{gigabytes} GB ${gigabytes * prices.ingestion:,.2f}" for gigabytes in (1, 10, 100))
     return (
-        f"CloudWatch charges ${ingestion_price:.2f} for each gigabyte that it takes in ({examples}) and "
-        f"${storage_price:.2f} for each that it keeps for a month; by default it keeps logs for ever. "
-        "How much a cluster writes is not known beforehand: it grows with the requests to its API server, at about 2 kB "
-        "an event. To estimate it, switch it on for an hour, add up the metric IncomingBytes of the log group "
+        f"CloudWatch charges ${prices.ingestion:.2f} for each gigabyte that it takes in ({examples}) and "
+        f"${prices.storage:.2f} for each that it keeps for a month; by default it keeps logs for ever. "
+        "How much a cluster writes is not known beforehand: it grows with the requests to its API server, at about "
+        "2 kB an event. To estimate it, switch it on for an hour, add up the metric IncomingBytes of the log group "
         f"/aws/eks/{cluster}/cluster (namespace AWS/Logs), and multiply by 730 for a month."
     )
 
@@ -177,9 +182,7 @@ def enable_audit_logging(
     *,
     apply: bool = False,
     types: Iterable[str] = WANTED_TYPES,
-    status: LoggingStatus | None = None,
-    ingestion_price: float = INGESTION_DOLLARS_PER_GIGABYTE,
-    storage_price: float = STORAGE_DOLLARS_PER_GIGABYTE_MONTH,
+    prices: Prices | None = None,
     pause: float = _PAUSE,
     patience: float = _PATIENCE,
     progress: Callable[[str], object] = lambda _: None,
@@ -191,9 +194,7 @@ def enable_audit_logging(
         cluster: Its name.
         apply: Whether to do it; without it EKS is only asked what is on.
         types: The kinds to switch on, of `LOG_TYPES`; the others stay as they are.
-        status: What is on, where that has been asked already.
-        ingestion_price: Dollars for a gigabyte that CloudWatch takes in; AWS's us-east-1 list price for vended logs.
-        storage_price: Dollars for a gigabyte kept for a month; the same list.
+        prices: What CloudWatch charges; AWS's us-east-1 list prices by default.
         pause: Seconds between looks at the running update.
         patience: Seconds after which a running update is an error.
         progress: Is told the update's id when it has begun.
@@ -206,8 +207,7 @@ def enable_audit_logging(
     for kind in wanted:
         if kind not in LOG_TYPES:
             raise ParameterError(f"There are no logs of the kind {kind!r}. There are: {', '.join(LOG_TYPES)}.")
-    before = status or logging_status(session, cluster)
-    change = LoggingChange(before, wanted, ingestion_price=ingestion_price, storage_price=storage_price)
+    change = LoggingChange(logging_status(session, cluster), wanted, prices=prices or Prices())
     if not apply or not change.missing:
         return change
     with closing(session.client("eks")) as eks:
@@ -215,7 +215,7 @@ def enable_audit_logging(
         if update_id:
             progress(f"The update {update_id} of {cluster} has begun.")
             _finish(eks, cluster, update_id, pause, patience)
-    return LoggingChange(before, wanted, True, update_id, ingestion_price, storage_price)
+    return replace(change, is_applied=True, update_id=update_id)
 
 
 def aws_command(cluster: str, types: Iterable[str], region: str = "") -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from eks_audit_nb import frames
 from eks_audit_nb.cluster.control_plane_logs import LoggingChange, enable_audit_logging
 from eks_audit_nb.cluster.log_group import LogGroup, describe_log_group, stream_table
-from eks_audit_nb.cluster.trial_events import NotReadyError, TrialEvents, play_trial_events
+from eks_audit_nb.cluster.trial_events import ApiServer, NotReadyError, TrialEvents, play_trial_events
 from eks_audit_nb.errors import ClusterError
 from eks_audit_nb.insights import parse, schema
 from eks_audit_nb.markup import facts_table
@@ -75,11 +75,9 @@ class Recording:
             # The kubeconfig may lead to any cluster.
             return TrialEvents("No trial: which API server belongs to this log could not be asked of EKS.")
         settings.setdefault("is_log_awaited", self.is_log_missing)
-        endpoint = self.change.before.endpoint if self.change else ""
+        server = ApiServer(self.change.before.endpoint if self.change else "", self.source.cluster)
         try:
-            return play_trial_events(
-                self.source, apply=apply, endpoint=endpoint, cluster=self.source.cluster, **settings
-            )
+            return play_trial_events(self.source, apply=apply, server=server, **settings)
         except NotReadyError as error:
             return TrialEvents(f"No trial: {error}")
 

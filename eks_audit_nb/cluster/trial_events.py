@@ -36,9 +36,7 @@ VERBS = ("create", "get", "delete")
 _NOT_INSTALLED = 'The Kubernetes client is not installed. Install it with: pip install "eks-audit-nb[cluster]"'
 # Clocks of this machine and the cluster may differ.
 _SLACK = timedelta(minutes=5)
-_WAIT = timedelta(minutes=15)
-_PAUSE = 20.0
-_PATIENCE, _LOOK_PAUSE = 60.0, 0.5  # for a namespace to go, and between looks, seconds
+_LOOK_PAUSE = 0.5  # between looks whether the namespace is gone, seconds
 _REQUEST_TIMEOUT = 30.0
 _LONGEST_MESSAGE = 300
 
@@ -64,6 +62,38 @@ class RegistryVariables:
     def missing(self) -> tuple[str, ...]:
         """Those that are not set or empty."""
         return tuple(name for name in self.names if not os.environ.get(name))
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """Which cluster is meant.
+
+    Attributes:
+        endpoint: The address of its API server as EKS gives it; the kubeconfig has to lead there. "" for any.
+        cluster: Its name, for messages.
+        context: The context of the kubeconfig; the current one by default.
+        kubeconfig: Its path; what KUBECONFIG says, or ~/.kube/config, by default.
+    """
+
+    endpoint: str = ""
+    cluster: str = ""
+    context: str | None = None
+    kubeconfig: str | None = None
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long is waited.
+
+    Attributes:
+        wait: For the events.
+        pause: Seconds between looks at the log.
+        removal: Seconds until the namespace is gone.
+    """
+
+    wait: timedelta = timedelta(minutes=15)
+    pause: float = 20.0
+    removal: float = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +134,8 @@ class TrialEvents:
         shown = {"Trial": self.said}
         for request in self.requests.itertuples():
             shown[f"{request.verb} {SECRET}"] = (
-                f"{request.time:%Y-%m-%d %H:%M:%S} UTC by {request.username} from {request.source_ip}: {request.outcome}, "
-                f"recorded at the level {request.level}, audit id {request.audit_id}"
+                f"{request.time:%Y-%m-%d %H:%M:%S} UTC by {request.username} from {request.source_ip}: "
+                f"{request.outcome}, recorded at the level {request.level}, audit id {request.audit_id}"
             )
         return shown
 
@@ -122,13 +152,8 @@ def play_trial_events(
     *,
     apply: bool = False,
     variables: RegistryVariables | None = None,
-    endpoint: str = "",
-    cluster: str = "",
-    context: str | None = None,
-    kubeconfig: str | None = None,
-    wait: timedelta = _WAIT,
-    pause: float = _PAUSE,
-    patience: float = _PATIENCE,
+    server: ApiServer | None = None,
+    patience: Patience | None = None,
     is_log_awaited: bool = False,
     progress: Callable[[str], object] = lambda _: None,
 ) -> TrialEvents:
@@ -141,13 +166,8 @@ def play_trial_events(
         source: The cluster's log.
         apply: Whether to do it; without it no request is sent to the cluster.
         variables: Where the registry's credentials are.
-        endpoint: The address of the cluster's API server as EKS gives it; the kubeconfig has to lead there.
-        cluster: The cluster's name, for messages.
-        context: The context of the kubeconfig; the current one by default.
-        kubeconfig: Its path; what KUBECONFIG says, or ~/.kube/config, by default.
-        wait: How long to wait for the events.
-        pause: Seconds between looks at the log.
-        patience: Seconds to wait until the namespace is gone.
+        server: Which cluster is meant; the one that the kubeconfig leads to by default.
+        patience: How long to wait for the events.
         is_log_awaited: Whether the log group may not be there yet, since logging was switched on just now.
         progress: Is told what is being done.
 
@@ -155,32 +175,30 @@ def play_trial_events(
         NotReadyError: A variable is not set, the client is not installed, or the kubeconfig leads elsewhere.
         ClusterError: The API server refused or cannot be reached; Secret and namespace are removed all the same.
     """
-    variables = variables or RegistryVariables()
+    variables, server, patience = variables or RegistryVariables(), server or ApiServer(), patience or Patience()
     if not apply:
-        return TrialEvents(_plan(variables, wait))
+        return TrialEvents(_plan(variables, patience))
     if variables.missing:
         # Their names are not shown where they are none: somebody may have given the password itself.
         raise NotReadyError(
-            f"{len(variables.missing)} of the 3 environment variables for the registry's address, user name and password "
-            f"are not set. By default they are called {', '.join(RegistryVariables().names)}."
+            f"{len(variables.missing)} of the 3 environment variables for the registry's address, user name and "
+            f"password are not set. By default they are called {', '.join(RegistryVariables().names)}."
         )
-    with _client(kubeconfig, context) as api_client:
-        _check_endpoint(str(api_client.configuration.host), endpoint, cluster)
+    with _client(server) as api_client:
+        _check_endpoint(str(api_client.configuration.host), server)
         began = datetime.now(UTC)
-        namespace, is_removed = _play(api_client, variables, patience, progress)
+        namespace, is_removed = _play(api_client, variables, patience.removal, progress)
     finished = time.monotonic()
-    result, requests, problem = _find(
-        source, namespace, began, wait=wait, pause=pause, is_log_awaited=is_log_awaited, progress=progress
-    )
+    result, requests, problem = _find(source, namespace, began, patience, is_log_awaited, progress)
     trial = TrialEvents("", namespace, began, requests, result, time.monotonic() - finished, is_removed)
-    return replace(trial, said=_account(trial, wait, problem))
+    return replace(trial, said=_account(trial, patience, problem))
 
 
 # --- in the cluster -------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _client(kubeconfig: str | None, context: str | None) -> Iterator[Any]:
+def _client(server: ApiServer) -> Iterator[Any]:
     import yaml
 
     try:
@@ -191,11 +209,15 @@ def _client(kubeconfig: str | None, context: str | None) -> Iterator[Any]:
         configuration = client.Configuration()
         # Nothing is written back to the file.
         config.load_kube_config(
-            config_file=kubeconfig, context=context, client_configuration=configuration, persist_config=False
+            config_file=server.kubeconfig,
+            context=server.context,
+            client_configuration=configuration,
+            persist_config=False,
         )
     except (config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError) as error:
         raise NotReadyError(
-            f"The kubeconfig cannot be used: {' '.join(str(error).split())} Make one with: aws eks update-kubeconfig --name CLUSTER"
+            f"The kubeconfig cannot be used: {' '.join(str(error).split())} "
+            "Make one with: aws eks update-kubeconfig --name CLUSTER"
         ) from None
     # The client of some versions logs the bodies of answers, at the level DEBUG.
     talkative = logging.getLogger("kubernetes.client.rest")
@@ -207,18 +229,18 @@ def _client(kubeconfig: str | None, context: str | None) -> Iterator[Any]:
         talkative.disabled = was_disabled
 
 
-def _check_endpoint(host: str, endpoint: str, cluster: str) -> None:
+def _check_endpoint(host: str, server: ApiServer) -> None:
     """Refuse to touch another cluster than the one whose log is read."""
-    if endpoint and host.rstrip("/").lower() != endpoint.rstrip("/").lower():
-        name = shlex.quote(cluster or "CLUSTER")
+    if server.endpoint and host.rstrip("/").lower() != server.endpoint.rstrip("/").lower():
+        name = server.cluster or "CLUSTER"
         raise NotReadyError(
-            f"The kubeconfig leads to {host} and not to {endpoint}, which is the API server of {cluster or 'the cluster'}. "
-            f"Nothing was done. Choose it with: aws eks update-kubeconfig --name {name}"
+            f"The kubeconfig leads to {host} and not to {server.endpoint}, which is the API server of {name}. "
+            f"Nothing was done. Choose it with: aws eks update-kubeconfig --name {shlex.quote(name)}"
         )
 
 
 def _play(
-    api_client: Any, variables: RegistryVariables, patience: float, progress: Callable[[str], object]
+    api_client: Any, variables: RegistryVariables, removal: float, progress: Callable[[str], object]
 ) -> tuple[str, bool]:
     """The requests; gives the namespace's name, and whether it is gone."""
     from kubernetes import client
@@ -235,7 +257,7 @@ def _play(
         with _told("get secrets", is_quoted=False):
             core.read_namespaced_secret(SECRET, namespace, _request_timeout=_REQUEST_TIMEOUT)
     finally:
-        is_removed = _remove(core, namespace, patience)
+        is_removed = _remove(core, namespace, removal)
     progress(f"The Secret {SECRET} was made, read and removed.")
     return namespace, is_removed
 
@@ -251,18 +273,19 @@ def _secret(variables: RegistryVariables) -> dict[str, Any]:
     }
 
 
-def _remove(core: Any, namespace: str, patience: float) -> bool:
+def _remove(core: Any, namespace: str, removal: float) -> bool:
     """Remove the Secret, then the namespace with all that is in it; gives whether the namespace is gone."""
     from kubernetes.client.exceptions import ApiException
 
     # If this is refused, the Secret goes with its namespace.
     with suppress(ClusterError), _told("delete secrets", is_quoted=False):
         core.delete_namespaced_secret(SECRET, namespace, _request_timeout=_REQUEST_TIMEOUT)
-    left = f"THE NAMESPACE {namespace} IS STILL THERE, perhaps with the Secret in it. Remove it with: kubectl delete namespace"
-    with _told("delete namespaces", f"{left} {namespace}"):
+    by_hand = f"Remove it with: kubectl delete namespace {namespace}"
+    still = f"THE NAMESPACE {namespace} IS STILL THERE, perhaps with the Secret in it. {by_hand}"
+    with _told("delete namespaces", still):
         core.delete_namespace(namespace, _request_timeout=_REQUEST_TIMEOUT)
     began = time.monotonic()
-    while time.monotonic() - began < patience:
+    while time.monotonic() - began < removal:
         try:
             core.read_namespace(namespace, _request_timeout=_REQUEST_TIMEOUT)
         except ApiException as failure:
@@ -294,7 +317,7 @@ def _told(permission: str, warning: str = "", *, is_quoted: bool = True) -> Iter
     else:
         return
     # Raised out here: the client's error would come along, and may hold what was sent.
-    raise ClusterError(f"{warning + '. ' if warning else ''}{what}: {text}{advice}")
+    raise ClusterError(f"{warning + ' ' if warning else ''}{what}: {text}{advice}")
 
 
 def _words(failure: Exception) -> str:
@@ -313,16 +336,14 @@ def _find(
     source: Source,
     namespace: str,
     began: datetime,
-    *,
-    wait: timedelta,
-    pause: float,
+    patience: Patience,
     is_log_awaited: bool,
     progress: Callable[[str], object],
 ) -> tuple[Result | None, pd.DataFrame, str]:
     """Ask the log until it shows all requests; gives the last answer, the requests in it, and what went wrong."""
     result, requests, problem = None, pd.DataFrame(), ""
     start = (began - _SLACK).isoformat()
-    deadline = time.monotonic() + wait.total_seconds()
+    deadline = time.monotonic() + patience.wait.total_seconds()
     while True:
         try:
             result = source.run(QUERY, start, "", namespace=namespace)
@@ -336,27 +357,27 @@ def _find(
             requests = requests[requests["name"].eq(SECRET).fillna(False)].reset_index(drop=True)
             if set(VERBS) <= set(requests["verb"]):
                 return result, requests, problem
-        if time.monotonic() + pause > deadline:
+        if time.monotonic() + patience.pause > deadline:
             return result, requests, problem
         progress("Waiting for the log.")
-        time.sleep(pause)
+        time.sleep(patience.pause)
 
 
 # --- in words -------------------------------------------------------------------------------------------------------
 
 
-def _plan(variables: RegistryVariables, wait: timedelta) -> str:
+def _plan(variables: RegistryVariables, patience: Patience) -> str:
     missing = len(variables.missing)
     text = (
-        f"With apply=True this makes a namespace {NAMESPACE_PREFIX}… in the cluster that the kubeconfig leads to, and in it "
-        f"the docker-registry Secret {SECRET} with the credentials that three environment variables hold; reads it, removes "
-        f"both, and waits up to {wait.total_seconds() / 60:.0f} minutes until the log shows it. The caller has to be allowed "
+        f"With apply=True this makes a namespace {NAMESPACE_PREFIX}… in the cluster that the kubeconfig leads to, and "
+        f"in it the docker-registry Secret {SECRET} with the credentials that three environment variables hold; reads "
+        f"it, removes both, and waits up to {_minutes(patience)} until the log shows it. The caller has to be allowed "
         "to create, get and delete namespaces and secrets. It costs nothing but the queries."
     )
     return f"{text} {missing} of the three variables are not set." if missing else text
 
 
-def _account(trial: TrialEvents, wait: timedelta, problem: str) -> str:
+def _account(trial: TrialEvents, patience: Patience, problem: str) -> str:
     text = f"In the namespace {trial.namespace} the Secret {SECRET} was made, read and removed. "
     if trial.is_found:
         first = trial.requests.iloc[0]
@@ -368,7 +389,11 @@ def _account(trial: TrialEvents, wait: timedelta, problem: str) -> str:
             text += "What was in it is not: Secrets are recorded at the level Metadata. "
     else:
         shown = f"only {' and '.join(trial.found)}" if trial.found else "nothing of it"
-        text += f"THE LOG SHOWS {shown.upper()} after {wait.total_seconds() / 60:.0f} minutes. "
+        text += f"THE LOG SHOWS {shown.upper()} after {_minutes(patience)}. "
         text += f"The log could not be asked: {problem} " if problem else "Delivery is late, or audit logging is off. "
     gone = "The namespace is gone." if trial.is_removed else "The namespace is being removed and was not gone yet."
     return text + gone
+
+
+def _minutes(patience: Patience) -> str:
+    return f"{patience.wait.total_seconds() / 60:.0f} minutes"

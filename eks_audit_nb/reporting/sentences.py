@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from eks_audit_nb.analysis.access_entries import ADMIN_POLICY, DONE
 from eks_audit_nb.analysis.aws_auth import ADMIN_GROUP
 from eks_audit_nb.analysis.history import nearest_objects
 from eks_audit_nb.analysis.issuers import PROVEN
 from eks_audit_nb.analysis.secrets import cluster_wide_lists
 from eks_audit_nb.analysis.token_use import OTHER_NODE, OUTSIDE
+
+if TYPE_CHECKING:
+    from eks_audit_nb.sources.cloudtrail import Trail
 
 _REFUSED = ("refused by authorization", "refused by admission", "impersonation refused", "not authenticated")
 
@@ -26,13 +31,42 @@ def setup(state: str, levels: pd.DataFrame) -> str:
     )
 
 
-def aws_auth_changes(requests: pd.DataFrame, changes: pd.DataFrame) -> str:
-    """How many requests there were, by whom, and who was made an administrator.
+def aws_auth_changes(
+    requests: pd.DataFrame, changes: pd.DataFrame, entries: pd.DataFrame | None = None, trail: Trail | None = None
+) -> str:
+    """How many requests there were, by whom, and who was made an administrator; in aws-auth and through the EKS API.
 
     Args:
         requests: Rows of `attribute` for aws-auth.
         changes: What `mapping_changes` makes of them.
+        entries: What `access_changes` makes of CloudTrail's events.
+        trail: Where they come from.
     """
+    text = _mapping_changes(requests, changes)
+    if trail is None or entries is None:
+        return text
+    return f"{text} {_access_changes(entries, trail)}".strip()
+
+
+def _access_changes(entries: pd.DataFrame, trail: Trail) -> str:
+    if not trail.is_read:
+        return trail.problem
+    if entries.empty:
+        return "CloudTrail shows no change of access through the EKS API."
+    done = entries[entries["outcome"] == DONE]
+    failed = entries[entries["outcome"] != DONE]
+    text = f"Through the EKS API {_count(len(done), 'change')} of access{_by(done, 'arn')}"
+    text += f", {len(failed)} that failed{_by(failed, 'arn')}. " if len(failed) else ". "
+    admins = done[done["is_admin"].fillna(False)]
+    for change, words in (("access policy given", "was given to"), ("access policy taken", "was taken from")):
+        whom = list(dict.fromkeys(admins.loc[admins["change"] == change, "identity"].fillna("an unknown identity")))
+        text += f"{ADMIN_POLICY} {words} {_listed(whom)}. " if whom else ""
+    is_dark = done["grants"].str.contains(r"logs [^;]*\baudit\b[^;]* OFF", regex=True, na=False)
+    text += f"AUDIT LOGGING WAS SWITCHED OFF{_by(done[is_dark], 'arn')}. " if is_dark.any() else ""
+    return text.strip()
+
+
+def _mapping_changes(requests: pd.DataFrame, changes: pd.DataFrame) -> str:
     if requests.empty:
         return "Nobody created, changed or deleted the aws-auth ConfigMap in this window."
     worked = requests[requests["outcome"] == "allowed"]
@@ -220,12 +254,12 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def _by(requests: pd.DataFrame) -> str:
-    return f" ({_listed(_by_frequency(requests))})" if len(requests) else ""
+def _by(requests: pd.DataFrame, column: str = "username") -> str:
+    return f" ({_listed(_by_frequency(requests, column))})" if len(requests) else ""
 
 
-def _by_frequency(requests: pd.DataFrame) -> list[str]:
-    return [str(name) for name in requests["username"].fillna("no username").value_counts().index]
+def _by_frequency(requests: pd.DataFrame, column: str) -> list[str]:
+    return [str(name) for name in requests[column].fillna(f"no {column}").value_counts().index]
 
 
 def _listed(names: Iterable[str], most: int = 4) -> str:

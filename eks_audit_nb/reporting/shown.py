@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from eks_audit_nb.sources.base import Result
+    from eks_audit_nb.sources.cloudtrail import Trail
 
 HEADLINE_MIMETYPE = "application/vnd.eks-audit.headline+json"
 
@@ -30,7 +31,7 @@ class Shown:
         return self.formats, self.metadata
 
 
-def headline(sentence: str, *results: Result) -> Shown:
+def headline(sentence: str, *results: Result | Trail) -> Shown:
     """The notebook's answer in a sentence; the report's index shows it too.
 
     Where a result that it rests on is incomplete, the sentence says that it speaks of what could be read.

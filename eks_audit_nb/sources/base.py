@@ -47,6 +47,9 @@ class Source(Protocol):
             EksAuditError: A wrong text, window, parameter or source; the message says what to do.
         """
 
+    def window(self, start: str = "", end: str = "") -> Window | None:
+        """The window that two texts mean here, as `run` takes them; None for a log without events."""
+
     def close(self) -> None:
         """Let go of memory and connections."""
 
