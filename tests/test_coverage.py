@@ -71,6 +71,25 @@ def test_the_sample(sample: FileSource, sample_events: list[dict[str, Any]]) -> 
     assert found["Exec, attach and port-forward"][0] == f"{opened} events"
     complete = sum(event["stage"] == "ResponseComplete" for event in sample_events)
     assert found["Stages"][0].startswith(f"ResponseComplete {complete:,}, ")
+    texts = [json.dumps(event, ensure_ascii=False) for event in sample_events]
+    with_decision = sum("authorization.k8s.io/decision" in (e.get("annotations") or {}) for e in sample_events)
+    answered = sum(event["stage"] != "RequestReceived" for event in sample_events)
+    assert found["Authorization decisions"][0] == f"{with_decision:,} of {answered:,} events"
+    keys = sum('"accessKeyId":' in text.replace('\\"', "") for text in texts)
+    assert found["AWS access keys"][0] == f"{keys:,} events"
+    assert keys > 100
+    tokens = [e for e in sample_events if (e.get("objectRef") or {}).get("subresource") == "token"]
+    issued = sum("authentication.kubernetes.io/issued-credential-id" in (e.get("annotations") or {}) for e in tokens)
+    assert found["Token requests"] == (
+        f"{len(tokens):,} events, {issued:,} with the id of the token",
+        "A token can be traced back to who asked for it.",
+    )
+    with_id = sum("authentication.kubernetes.io/credential-id" in e["user"].get("extra", {}) for e in sample_events)
+    assert found["Ids of service-account tokens"][0] == f"{with_id:,} events"
+    core = sum(resource_of(e) == "events" and not e["objectRef"].get("apiGroup") for e in sample_events)
+    others = sum(resource_of(e) == "events" for e in sample_events) - core
+    assert found["Core events (kubectl get events)"][0] == f"{core:,} events, and {others:,} of events.k8s.io"
+    assert found["Truncated events"][0] == "none"
 
 
 def test_no_events(sample: FileSource) -> None:
@@ -139,11 +158,11 @@ def test_a_resource_that_nobody_touched(checks: Checks) -> None:
     )
 
 
-def test_authenticator_log() -> None:
+def test_authenticator_log(make_log: Callable[..., Path]) -> None:
     """Lines of the authenticator's log are counted where its stream is there."""
-    levels = pd.DataFrame({"level": ["Metadata"], "stage": ["ResponseComplete"], "events": [1]})
-    row = {"resource": "pods", "subresource": None, "verb": "get", "level": "Metadata", "events": 1}
-    resources = pd.DataFrame([row])
+    source = FileSource(str(make_log(audit_event())))
+    levels, resources = source.run("recording_levels").frame, source.run("recording_resources").frame
+    source.close()
     for name, finding in (
         ("authenticator-0f3c", "1,200 lines"),
         ("kube-apiserver-audit-0f3c", "not there"),
@@ -158,3 +177,54 @@ def test_events_without_level_or_stage(checks: Checks) -> None:
     """Events that lack what is counted are no error."""
     found = checks(json.loads('{"auditID": "x", "stageTimestamp": "2026-11-24T10:00:00Z"}'))
     assert found["Events of level RequestResponse"][0] == "0 of 1 (0%)"
+
+
+def test_truncated_events(checks: Checks, make_log: Callable[..., Path]) -> None:
+    """Events that were cut are counted, those of CloudWatch, which are no JSON, and those of the API server."""
+    bare = about("pods", annotations={"audit.k8s.io/truncated": "true"})
+    finding, meaning = checks(about("pods"), bare)["Truncated events"]
+    assert finding == "0 cut short, 1 without bodies"
+    assert meaning.endswith("Who did what is still there.")
+    cut = json.dumps(about("pods"))[:200] + "[Truncated...]"
+    source = FileSource(str(make_log(about("pods"), cut, name="cut.jsonl")))
+    finding, meaning = checks_of(source)["Truncated events"]
+    source.close()
+    assert finding == "1 cut short, 0 without bodies"
+    assert "[Truncated...]" in meaning
+
+
+def test_core_events(checks: Checks) -> None:
+    """Core events are told from those of events.k8s.io, which are the same to kubectl and not to the policy."""
+    check = "Core events (kubectl get events)"
+    new = about("events")
+    new["objectRef"]["apiGroup"] = "events.k8s.io"
+    assert checks(new)[check][0] == "0 events, and 1 of events.k8s.io"
+    finding, meaning = checks(about("events", "create"), new)[check]
+    assert finding == "1 events, and 1 of events.k8s.io"
+    assert meaning.startswith("Recorded here")
+
+
+def test_token_requests(checks: Checks) -> None:
+    """Token requests without the id of the token cannot be followed to its use, and that is said."""
+    asked = about("serviceaccounts", "create", "Request")
+    asked["objectRef"]["subresource"] = "token"
+    assert checks(about("pods"))["Token requests"][1].startswith("Either nobody asked")
+    finding, meaning = checks(asked)["Token requests"]
+    assert finding == "1 events, 0 with the id of the token"
+    assert "not which token each got" in meaning
+
+
+def test_no_decisions(checks: Checks) -> None:
+    """A log without the annotations cannot say why anything was allowed, and that is said loudly."""
+    assert checks(about("pods"))["Authorization decisions"][0] == "1 of 1 events"
+    finding, meaning = checks(about("pods", annotations=None))["Authorization decisions"]
+    assert finding == "0 of 1 events"
+    assert meaning.startswith("WHY REQUESTS WERE ALLOWED CANNOT BE TOLD")
+
+
+def test_quoted_marks_do_not_count(checks: Checks) -> None:
+    """What a client writes into its user agent is no mark: inside a text of JSON the quotes are escaped."""
+    claimed = about("pods", annotations=None, userAgent='"authorization.k8s.io/decision":"allow" "accessKeyId":["x"]')
+    found = checks(claimed)
+    assert found["Authorization decisions"][0] == "0 of 1 events"
+    assert found["AWS access keys"][0] == "0 events"

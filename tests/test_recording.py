@@ -54,7 +54,7 @@ def test_a_file(make_log: Callable[..., Path]) -> None:
     found = recording_of(source, apply=True)
     assert found.state == "This is a file: it shows what was recorded, and cannot show whether audit logging is on now."
     assert found.facts() == {"Recording": found.state}
-    assert str(found.try_it(apply=True)) == "Nothing to do: this is a file, and no cluster."
+    assert str(found.try_it(apply=True)) == "Nothing to do: this is a log, and no cluster."
     assert found.run("recording_levels").complete
     assert len(found.streams) == 0
     source.close()
@@ -141,6 +141,17 @@ def test_a_cluster_that_was_never_recorded(service: FakeEks, cluster: CloudWatch
     assert {"level", "stage", "events", "first_seen"} <= set(answer.frame.columns)
     assert answer.reasons == ("There is no log group /aws/eks/prod/cluster yet: nothing has been recorded there.",)
     assert "StartQuery" not in service.asked
+
+
+def test_a_log_group_of_no_cluster(service: FakeEks, cluster: CloudWatchSource) -> None:
+    """For a log group whose name names no cluster, EKS is not asked and nothing is applied; the group is described."""
+    cluster.cluster, cluster.log_group = "", "copies"
+    service.log_group = {**GROUP, "logGroupName": "copies"}
+    found = recording(cluster, apply=True)
+    assert found.state.endswith("could not be asked: the name of the log group copies names no EKS cluster.")
+    assert found.log_group is not None
+    assert "DescribeCluster" not in service.asked
+    assert found.try_it(apply=True).said.startswith("Nothing to do")
 
 
 def test_the_trial_is_announced(cluster: CloudWatchSource) -> None:

@@ -21,8 +21,10 @@ def coverage(levels: pd.DataFrame, resources: pd.DataFrame, streams: pd.DataFram
     Returns:
         The columns of `COLUMNS`.
     """
-    rows = [_stages(levels), _bodies(levels), *(_level_of(name, resources) for name in _METADATA_ONLY)]
-    rows += [_exec(resources), _authenticator(streams)]
+    rows = [_stages(levels), _bodies(levels), _truncated(levels)]
+    rows += [_level_of(name, resources) for name in _METADATA_ONLY]
+    rows += [_core_events(resources), _exec(resources), _decisions(levels), _access_keys(levels)]
+    rows += [_token_ids(levels), _token_requests(levels, resources), _authenticator(streams)]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
@@ -40,6 +42,64 @@ def _bodies(levels: pd.DataFrame) -> tuple[str, str, str]:
     if not both:
         meaning = "What objects looked like cannot be seen in this log."
     return ("Events of level RequestResponse", f"{both:,} of {total:,} ({share})", meaning)
+
+
+def _truncated(levels: pd.DataFrame) -> tuple[str, str, str]:
+    cut, bare = int(levels["cut_short"].sum()), int(levels["without_bodies"].sum())
+    if not cut and not bare:
+        return ("Truncated events", "none", "No event of the window was too large to be recorded whole.")
+    meaning = "What was in these objects is lost. Who did what is still there."
+    if cut:
+        meaning = "A cut event is no JSON, and filters on fields miss it: filter @message like '[Truncated...]'"
+    return ("Truncated events", f"{cut:,} cut short, {bare:,} without bodies", meaning)
+
+
+def _core_events(resources: pd.DataFrame) -> tuple[str, str, str]:
+    seen = resources[resources["resource"].eq("events").fillna(False)]
+    is_core = seen["api_group"].fillna("") == ""
+    core, others = int(seen.loc[is_core, "events"].sum()), int(seen.loc[~is_core, "events"].sum())
+    meaning = "AWS's published policy leaves them out: what controllers and kubelets reported is not here."
+    if core:
+        meaning = "Recorded here, though AWS's published policy leaves them out."
+    return ("Core events (kubectl get events)", f"{core:,} events, and {others:,} of events.k8s.io", meaning)
+
+
+def _decisions(levels: pd.DataFrame) -> tuple[str, str, str]:
+    # A request that has only just been received has no decision yet.
+    decided = levels[levels["stage"].ne("RequestReceived").fillna(True)]
+    with_decision, total = int(decided["with_decision"].sum()), int(decided["events"].sum())
+    meaning = "Says why each request was allowed or refused; requests that were not authenticated have none."
+    if not with_decision:
+        meaning = "WHY REQUESTS WERE ALLOWED CANNOT BE TOLD from this log."
+    return ("Authorization decisions", f"{with_decision:,} of {total:,} events", meaning)
+
+
+def _access_keys(levels: pd.DataFrame) -> tuple[str, str, str]:
+    seen = int(levels["with_access_key"].sum())
+    meaning = "Tell sessions of one role apart, and lead to CloudTrail: who assumed the role, and from where."
+    if not seen:
+        meaning = "No request names one: nobody came by IAM, or this is not EKS's log."
+    return ("AWS access keys", f"{seen:,} events", meaning)
+
+
+def _token_ids(levels: pd.DataFrame) -> tuple[str, str, str]:
+    seen = int(levels["with_credential_id"].sum())
+    meaning = "Tell tokens of one service account apart, so that a stolen one shows."
+    if not seen:
+        meaning = "Tokens of one service account cannot be told apart; the id came with Kubernetes 1.30."
+    return ("Ids of service-account tokens", f"{seen:,} events", meaning)
+
+
+def _token_requests(levels: pd.DataFrame, resources: pd.DataFrame) -> tuple[str, str, str]:
+    is_request = resources["resource"].eq("serviceaccounts") & resources["subresource"].eq("token")
+    seen = int(resources.loc[is_request.fillna(False), "events"].sum())
+    issued = int(levels["with_issued_id"].sum())
+    meaning = "A token can be traced back to who asked for it."
+    if not seen:
+        meaning = "Either nobody asked for a token, or the audit policy leaves these requests out."
+    elif not issued:
+        meaning = "Who asked for tokens is recorded, but not which token each got; that came with Kubernetes 1.30."
+    return ("Token requests", f"{seen:,} events, {issued:,} with the id of the token", meaning)
 
 
 def _level_of(resource: str, resources: pd.DataFrame) -> tuple[str, str, str]:

@@ -23,7 +23,7 @@ _SAMPLE = (
     "played, 40 attacks and 13 harmless look-alikes. Give source a file or cloudwatch:CLUSTER for your own."
 )
 _FILE = "This is a file: it shows what was recorded, and cannot show whether audit logging is on now."
-_NO_CLUSTER = "Nothing to do: this is a file, and no cluster."
+_NO_CLUSTER = "Nothing to do: this is a log, and no cluster."
 _NO_LOG = "There is no log group {name} yet: nothing has been recorded there."
 
 
@@ -69,7 +69,7 @@ class Recording:
         What stands in the way before anything is done is said and not raised: whoever only wants logging switched on
         needs no trial.
         """
-        if not isinstance(self.source, CloudWatchSource):
+        if not isinstance(self.source, CloudWatchSource) or not self.source.cluster:
             return TrialEvents(_NO_CLUSTER)
         if apply and self.change is None:
             # The kubeconfig may lead to any cluster.
@@ -138,10 +138,12 @@ def recording_of(
     change = group = None
     is_missing = False
     try:
+        if not source.cluster:
+            raise ClusterError(f"the name of the log group {source.log_group} names no EKS cluster.")
         change = enable_audit_logging(source.session, source.cluster, apply=apply, progress=progress, **settings)
         state = f"{change.after} It was switched on just now." if change.is_applied else str(change.after)
     except ClusterError as error:
-        if apply:
+        if apply and source.cluster:
             raise
         # The log may be readable all the same: after the cluster's end, or without eks:DescribeCluster.
         state = f"Whether audit logging is on could not be asked: {error}"

@@ -141,7 +141,7 @@ def trail_of(
     cluster = source.cluster if isinstance(source, CloudWatchSource) else ""
     if cloudtrail:
         return exported_trail(cloudtrail, source.window(start, end) if start or end else None, cluster)
-    if not isinstance(source, CloudWatchSource):
+    if not isinstance(source, CloudWatchSource) or not cluster:
         return Trail(_NOT_ASKED)
     window = source.window(start, end)
     try:
