@@ -146,4 +146,4 @@ def test_an_export_beside_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     report = run_report("sample", find_notebooks(["02"]), tmp_path, parameters=given, progress=False)
     assert report.exit_code == DONE, report.runs[0].error
     assert report.runs[0].headline.startswith("5 requests to change aws-auth: 4 succeeded")
-    assert "Through the EKS API 1 change of access" in report.runs[0].headline
+    assert "There was 1 change of access through the EKS API" in report.runs[0].headline

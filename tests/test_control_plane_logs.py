@@ -157,7 +157,7 @@ def test_apply(service: FakeEks, session: Any) -> None:
     sent = dict(service.requests)["UpdateClusterConfig"]["logging"]
     assert sent == {"clusterLogging": [{"types": ["audit", "authenticator"], "enabled": True}]}
     assert change.is_applied
-    assert change.update_id in str(change)
+    assert str(change).startswith(f"Switched on: the audit and authenticator logs of prod (update {change.update_id}).")
     assert change.after.enabled == ("api", "audit", "authenticator")
     assert logging_status(session, "prod") == change.after
 

@@ -100,6 +100,8 @@ def test_no_events(sample: FileSource) -> None:
     assert found["Events of level RequestResponse"][0] == "0 of 0 (none)"
     assert found["Level of secrets"][0] == "no events"
     assert found["Exec, attach and port-forward"][0] == "0 events"
+    for check in ("Truncated events", "Authorization decisions", "AWS access keys", "Ids of service-account tokens"):
+        assert found[check][1] == "There is nothing in this window to judge by."
 
 
 def test_bodies(checks: Checks) -> None:

@@ -106,7 +106,7 @@ def test_the_newest_event(service: FakeEks) -> None:
     assert group.newest_event == NOW - timedelta(minutes=5)
     assert group.delay == timedelta(minutes=2)
     assert group.silence == timedelta(minutes=3)
-    assert not group.is_silent
+    assert (group.is_silent, group.warning) == (False, "")
     assert group.facts()["Newest audit event"] == (
         "2026-11-24 11:55:00 UTC, arrived 2 minutes later and 3 minutes before this was asked."
     )
@@ -118,7 +118,8 @@ def test_silence_is_told(service: FakeEks) -> None:
     group = described()
     assert group is not None
     assert group.is_silent
-    assert "AUDIT EVENTS HAVE STOPPED COMING, or delivery is late." in group.facts()["Newest audit event"]
+    assert group.warning == "NO AUDIT EVENT HAS ARRIVED FOR 16 MINUTES: recording has stopped, or delivery is late."
+    assert group.facts()["Newest audit event"].endswith(group.warning)
 
 
 def test_no_audit_stream(service: FakeEks) -> None:
@@ -129,7 +130,7 @@ def test_no_audit_stream(service: FakeEks) -> None:
     assert group.newest_event is None
     assert group.delay is None
     assert group.is_silent
-    assert group.facts()["Newest audit event"].startswith("NONE")
+    assert group.facts()["Newest audit event"] == "none. NO AUDIT EVENT HAS ARRIVED YET."
 
 
 def test_kept_for_ever(service: FakeEks) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,21 @@ from eks_audit_nb.cluster import Recording, recording_of
 from eks_audit_nb.errors import ClusterError
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.files import FileSource
+from eks_audit_nb.window import to_milliseconds
 
 from conftest import audit_event
 from fake_eks import FakeEks, point_boto3_at, serve
 
 GROUP = {"logGroupName": "/aws/eks/prod/cluster", "creationTime": 1_700_000_000_000, "storedBytes": 5}
+STREAM = "kube-apiserver-audit-0f3c"
 AUDIT_ON = [{"types": ["audit"], "enabled": True}]
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEks]:
     """EKS and CloudWatch with the cluster "prod"."""
-    fake = FakeEks(logging=AUDIT_ON, log_group=dict(GROUP))
+    fake = FakeEks(logging=AUDIT_ON, log_group=dict(GROUP), streams=[{"logStreamName": STREAM}])
+    fake.newest[STREAM] = (to_milliseconds(datetime.now(UTC)) - 60_000, to_milliseconds(datetime.now(UTC)))
     with serve(fake) as address:
         point_boto3_at(monkeypatch, eks=address, cloudwatch_logs=address)
         yield fake
@@ -79,12 +83,21 @@ def test_a_cluster(service: FakeEks, cluster: CloudWatchSource) -> None:
     """For a cluster, EKS and CloudWatch are each asked once, and nothing is changed."""
     found = recording(cluster)
     assert found.state == "Audit logging of prod is on. Off: api, authenticator, controllerManager, scheduler."
-    assert service.asked == ["DescribeCluster", "DescribeLogGroups", "DescribeLogStreams"]
+    assert service.asked == ["DescribeCluster", "DescribeLogGroups", "DescribeLogStreams", "GetLogEvents"]
     facts = found.facts()
     assert facts["Audit logging"].startswith("With apply=True this asks EKS to send the authenticator log of prod")
     assert facts["Authentication mode"].startswith("API_AND_CONFIG_MAP: access entries and aws-auth both count")
-    assert facts["Newest audit event"].startswith("NONE")
+    assert "arrived 60 seconds later" in facts["Newest audit event"]
     assert "Not asked" not in facts
+
+
+def test_a_recording_that_has_stopped(service: FakeEks, cluster: CloudWatchSource) -> None:
+    """Where logging is on and no audit event comes, the state says so; where it is off or was just switched on, not."""
+    service.newest.clear()
+    assert recording(cluster).state.endswith("scheduler. NO AUDIT EVENT HAS ARRIVED YET.")
+    service.logging = []
+    assert "ARRIVED" not in recording(cluster).state
+    assert "ARRIVED" not in recording(cluster, apply=True).state
 
 
 def test_how_it_shows_itself(cluster: CloudWatchSource) -> None:

@@ -8,6 +8,7 @@ COLUMNS = {"check": "string", "finding": "string", "meaning": "string"}
 
 # Resources that tell whether the policy is the one that EKS applies.
 _METADATA_ONLY = ("secrets", "configmaps")
+_NOTHING = "There is nothing in this window to judge by."
 
 
 def coverage(levels: pd.DataFrame, resources: pd.DataFrame, streams: pd.DataFrame) -> pd.DataFrame:
@@ -46,6 +47,8 @@ def _bodies(levels: pd.DataFrame) -> tuple[str, str, str]:
 
 def _truncated(levels: pd.DataFrame) -> tuple[str, str, str]:
     cut, bare = int(levels["cut_short"].sum()), int(levels["without_bodies"].sum())
+    if not len(levels):
+        return ("Truncated events", "none", _NOTHING)
     if not cut and not bare:
         return ("Truncated events", "none", "No event of the window was too large to be recorded whole.")
     meaning = "What was in these objects is lost. Who did what is still there."
@@ -69,7 +72,9 @@ def _decisions(levels: pd.DataFrame) -> tuple[str, str, str]:
     decided = levels[levels["stage"].ne("RequestReceived").fillna(True)]
     with_decision, total = int(decided["with_decision"].sum()), int(decided["events"].sum())
     meaning = "Says why each request was allowed or refused; requests that were not authenticated have none."
-    if not with_decision:
+    if not total:
+        meaning = _NOTHING
+    elif not with_decision:
         meaning = "WHY REQUESTS WERE ALLOWED CANNOT BE TOLD from this log."
     return ("Authorization decisions", f"{with_decision:,} of {total:,} events", meaning)
 
@@ -77,7 +82,9 @@ def _decisions(levels: pd.DataFrame) -> tuple[str, str, str]:
 def _access_keys(levels: pd.DataFrame) -> tuple[str, str, str]:
     seen = int(levels["with_access_key"].sum())
     meaning = "Tell sessions of one role apart, and lead to CloudTrail: who assumed the role, and from where."
-    if not seen:
+    if not len(levels):
+        meaning = _NOTHING
+    elif not seen:
         meaning = "No request names one: nobody came by IAM, or this is not EKS's log."
     return ("AWS access keys", f"{seen:,} events", meaning)
 
@@ -85,7 +92,9 @@ def _access_keys(levels: pd.DataFrame) -> tuple[str, str, str]:
 def _token_ids(levels: pd.DataFrame) -> tuple[str, str, str]:
     seen = int(levels["with_credential_id"].sum())
     meaning = "Tell tokens of one service account apart, so that a stolen one shows."
-    if not seen:
+    if not len(levels):
+        meaning = _NOTHING
+    elif not seen:
         meaning = "Tokens of one service account cannot be told apart; the id came with Kubernetes 1.30."
     return ("Ids of service-account tokens", f"{seen:,} events", meaning)
 

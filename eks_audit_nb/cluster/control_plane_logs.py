@@ -130,8 +130,7 @@ class LoggingChange:
         kinds = _listed(self.missing)
         if self.is_applied:
             update = f" (update {self.update_id})" if self.update_id else ""
-            done = f"{kinds} of {cluster} {_is(self.missing)} now sent to CloudWatch{update}. The first events arrive "
-            return f"{done}within a few minutes. {self.cost}"
+            return f"Switched on: {kinds} of {cluster}{update}. The first events arrive within minutes. {self.cost}"
         return (
             f"With apply=True this asks EKS to send {kinds} of {cluster} to the log group /aws/eks/{cluster}/cluster "
             f"(eks:UpdateClusterConfig), and waits until that is done. Nothing restarts. {self.cost}"
@@ -282,7 +281,3 @@ def _reason(error: dict[str, Any]) -> str:
 
 def _listed(kinds: tuple[str, ...]) -> str:
     return f"the {' and '.join(kinds)} log{'s' if len(kinds) > 1 else ''}"
-
-
-def _is(kinds: tuple[str, ...]) -> str:
-    return "are" if len(kinds) > 1 else "is"

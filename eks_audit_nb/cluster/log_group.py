@@ -80,6 +80,17 @@ class LogGroup:
         """Whether audit events have stopped coming, or never came."""
         return self.silence is None or self.silence > _SILENCE
 
+    @property
+    def warning(self) -> str:
+        """What is said where audit events have stopped coming; "" where they come."""
+        if self.silence is None:
+            return "NO AUDIT EVENT HAS ARRIVED YET."
+        if not self.is_silent:
+            return ""
+        return (
+            f"NO AUDIT EVENT HAS ARRIVED FOR {_span(self.silence).upper()}: recording has stopped, or delivery is late."
+        )
+
     def facts(self) -> dict[str, str]:
         """What there is to know, a line each."""
         kinds = self.streams["kind"].value_counts()
@@ -94,11 +105,10 @@ class LogGroup:
 
     def _newest(self) -> str:
         if self.newest_event is None or self.delay is None or self.silence is None:
-            return "NONE: no audit stream holds an event."
-        silent = " AUDIT EVENTS HAVE STOPPED COMING, or delivery is late." if self.is_silent else ""
+            return f"none. {self.warning}"
         return (
             f"{_text(self.newest_event)}, arrived {_span(self.delay)} later and {_span(self.silence)} before this was "
-            f"asked.{silent}"
+            f"asked. {self.warning}".strip()
         )
 
 

@@ -152,6 +152,8 @@ def recording_of(
         is_missing = group is None
     except ClusterError as error:
         problems.append(f"The log group could not be described: {error}")
+    if group and group.warning and change and change.before.is_audit_on:
+        state = f"{state} {group.warning}"
     if is_missing:
         problems.append(_NO_LOG.format(name=source.log_group))
     return Recording(source, state, change, group, tuple(problems), is_missing)

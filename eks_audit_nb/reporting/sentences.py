@@ -55,7 +55,8 @@ def _access_changes(entries: pd.DataFrame, trail: Trail) -> str:
         return "CloudTrail shows no change of access through the EKS API."
     done = entries[entries["outcome"] == DONE]
     failed = entries[entries["outcome"] != DONE]
-    text = f"Through the EKS API {_count(len(done), 'change')} of access{_by(done, 'arn')}"
+    were = "was" if len(done) == 1 else "were"
+    text = f"There {were} {_count(len(done), 'change')} of access through the EKS API{_by(done, 'arn')}"
     text += f", {len(failed)} that failed{_by(failed, 'arn')}. " if len(failed) else ". "
     admins = done[done["is_admin"].fillna(False)]
     for change, words in (("access policy given", "was given to"), ("access policy taken", "was taken from")):
