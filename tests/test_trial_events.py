@@ -27,15 +27,13 @@ CREDENTIALS = {"REGISTRY_SERVER": "registry.example.com", "REGISTRY_USERNAME": "
 
 
 def forms_of_the_password() -> list[str]:
-    """The password as it is, in JSON, and in the base64 of what the Secret holds."""
+    """The password as it is and in JSON, in base64, and any 24 characters of the base64 of what the Secret holds."""
     auth = base64.b64encode(f"robot:{PASSWORD}".encode()).decode()
-    return [
-        PASSWORD,
-        json.dumps(PASSWORD)[1:-1],
-        repr(PASSWORD)[1:-1],
-        base64.b64encode(PASSWORD.encode()).decode(),
-        auth,
-    ]
+    held = {"auths": {"registry.example.com": {"username": "robot", "password": PASSWORD, "auth": auth}}}
+    whole = base64.b64encode(json.dumps(held).encode()).decode()
+    pieces = [whole[begin : begin + 24] for begin in range(len(whole) - 24)]
+    alone = base64.b64encode(PASSWORD.encode()).decode()
+    return [PASSWORD, json.dumps(PASSWORD)[1:-1], repr(PASSWORD)[1:-1], alone, auth, *pieces]
 
 
 class GrowingLog:
@@ -136,6 +134,7 @@ def test_the_secret_is_found_in_the_log(play: Play, cluster: FakeKubernetes) -> 
     assert "as the user alice. What was in it is not" in trial.said
     assert trial.said.endswith("The namespace is gone.")
     (secret,) = cluster.made
+    assert set(forms_of_the_password()[-100:]) <= {secret["data"][".dockerconfigjson"][i : i + 24] for i in range(500)}
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
     held = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))["auths"]["registry.example.com"]
     assert (held["username"], held["password"]) == ("robot", PASSWORD)

@@ -37,7 +37,7 @@ _NOT_INSTALLED = 'The Kubernetes client is not installed. Install it with: pip i
 # Clocks of this machine and the cluster may differ.
 _SLACK = timedelta(minutes=5)
 _LOOK_PAUSE = 0.5  # between looks whether the namespace is gone, seconds
-_REQUEST_TIMEOUT = 30.0
+_TIMEOUT = {"_request_timeout": 30.0}
 _LONGEST_MESSAGE = 300
 
 
@@ -247,15 +247,16 @@ def _play(
 
     core = client.CoreV1Api(api_client)
     body = {"metadata": {"generateName": NAMESPACE_PREFIX, "labels": LABELS}}
-    with _told("create namespaces"):
-        made = core.create_namespace(body, _request_timeout=_REQUEST_TIMEOUT)
+    made = _asked(lambda: core.create_namespace(body, **_TIMEOUT), "create namespaces")
     namespace = str(made.metadata.name)
     try:
         progress(f"The namespace {namespace} is made.")
-        with _told("create secrets", is_quoted=False):
-            core.create_namespaced_secret(namespace, _secret(variables), _request_timeout=_REQUEST_TIMEOUT)
-        with _told("get secrets", is_quoted=False):
-            core.read_namespaced_secret(SECRET, namespace, _request_timeout=_REQUEST_TIMEOUT)
+        _asked(
+            lambda: core.create_namespaced_secret(namespace, _secret(variables), **_TIMEOUT),
+            "create secrets",
+            is_quoted=False,
+        )
+        _asked(lambda: core.read_namespaced_secret(SECRET, namespace, **_TIMEOUT), "get secrets", is_quoted=False)
     finally:
         is_removed = _remove(core, namespace, removal)
     progress(f"The Secret {SECRET} was made, read and removed.")
@@ -278,27 +279,26 @@ def _remove(core: Any, namespace: str, removal: float) -> bool:
     from kubernetes.client.exceptions import ApiException
 
     # If this is refused, the Secret goes with its namespace.
-    with suppress(ClusterError), _told("delete secrets", is_quoted=False):
-        core.delete_namespaced_secret(SECRET, namespace, _request_timeout=_REQUEST_TIMEOUT)
+    with suppress(ClusterError):
+        _asked(lambda: core.delete_namespaced_secret(SECRET, namespace, **_TIMEOUT), "delete secrets", is_quoted=False)
     by_hand = f"Remove it with: kubectl delete namespace {namespace}"
-    still = f"THE NAMESPACE {namespace} IS STILL THERE, perhaps with the Secret in it. {by_hand}"
-    with _told("delete namespaces", still):
-        core.delete_namespace(namespace, _request_timeout=_REQUEST_TIMEOUT)
+    still = f"THE NAMESPACE {namespace} IS STILL THERE, perhaps with the Secret in it. {by_hand} "
+    _asked(lambda: core.delete_namespace(namespace, **_TIMEOUT), "delete namespaces", still)
     began = time.monotonic()
     while time.monotonic() - began < removal:
         try:
-            core.read_namespace(namespace, _request_timeout=_REQUEST_TIMEOUT)
+            core.read_namespace(namespace, **_TIMEOUT)
         except ApiException as failure:
             return bool(failure.status == 404)
         time.sleep(_LOOK_PAUSE)
     return False
 
 
-@contextmanager
-def _told(permission: str, warning: str = "", *, is_quoted: bool = True) -> Iterator[None]:
-    """Turn what the client raises into an error of ours.
+def _asked(call: Callable[[], Any], permission: str, warning: str = "", *, is_quoted: bool = True) -> Any:
+    """The answer to a request; what the client raises becomes an error of ours.
 
     Args:
+        call: Sends it.
         permission: What the caller has to be allowed.
         warning: What is said in front.
         is_quoted: Whether the server's own words are repeated. Where a request or its answer holds the Secret they
@@ -308,16 +308,14 @@ def _told(permission: str, warning: str = "", *, is_quoted: bool = True) -> Iter
     from urllib3.exceptions import HTTPError
 
     try:
-        yield
+        return call()
     except (OpenApiException, HTTPError, OSError) as failure:
         status = getattr(failure, "status", None)
         text = _words(failure) if is_quoted else "(the server's words are left out: they may quote the Secret)"
-        advice = f" The caller has to be allowed to {permission}." if status in (401, 403) else ""
-        what = f"The API server answered {status}" if status else "The API server cannot be reached"
-    else:
-        return
-    # Raised out here: the client's error would come along, and may hold what was sent.
-    raise ClusterError(f"{warning + ' ' if warning else ''}{what}: {text}{advice}")
+    advice = f" The caller has to be allowed to {permission}." if status in (401, 403) else ""
+    what = f"The API server answered {status}" if status else "The API server cannot be reached"
+    # Raised behind the handler: else the client's error, which may hold what was sent, would come along as its context.
+    raise ClusterError(f"{warning}{what}: {text}{advice}")
 
 
 def _words(failure: Exception) -> str:
