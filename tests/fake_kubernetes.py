@@ -32,12 +32,14 @@ class FakeKubernetes:
     Attributes:
         refusals: Status and message by verb and resource, such as ("create", "secrets").
         is_echoing: Whether a refusal's message quotes what was sent, as a webhook may.
+        is_garbling: Whether what it answers about Secrets has the wrong shape.
         is_slow_to_remove: Whether a namespace stays after its deletion.
         level_of_secrets: The level at which requests for Secrets are recorded.
     """
 
     refusals: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     is_echoing: bool = False
+    is_garbling: bool = False
     is_slow_to_remove: bool = False
     level_of_secrets: str = "Metadata"
     namespaces: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -63,6 +65,8 @@ class FakeKubernetes:
             namespace = name = body.get("metadata", {}).get("name", name)
         else:
             status, body = self._secret(verb, namespace, name, request.body)
+            if self.is_garbling:
+                body = {**body, "metadata": list(body.get("data", {}).items()), "data": str(body.get("data"))}
             name = name or (request.body or {}).get("metadata", {}).get("name", "")
         self._record(request, verb, resource, namespace, name, status, body, received)
         return status, body

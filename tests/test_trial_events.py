@@ -325,19 +325,21 @@ def test_no_client(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- credentials ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("is_garbling", [False, True])
 @pytest.mark.parametrize("refused", [None, ("create", "secrets"), ("get", "secrets"), ("delete", "namespaces")])
 def test_credentials_show_up_nowhere(
     play: Play,
     cluster: FakeKubernetes,
     refused: tuple[str, str] | None,
+    is_garbling: bool,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """No output, log at any level, representation, error or traceback holds the password in any form.
 
-    The server quotes what it was sent, as a webhook may.
+    The server quotes what it was sent, as a webhook may, and gives it back in shapes that the client cannot take.
     """
-    cluster.is_echoing = True
+    cluster.is_echoing, cluster.is_garbling = True, is_garbling
     if refused:
         cluster.refusals[refused] = (422, "I do not like this: ")
     said: list[str] = []

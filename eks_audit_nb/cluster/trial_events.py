@@ -304,16 +304,17 @@ def _asked(call: Callable[[], Any], permission: str, warning: str = "", *, is_qu
         is_quoted: Whether the server's own words are repeated. Where a request or its answer holds the Secret they
             are not: they may quote it.
     """
-    from kubernetes.client.exceptions import OpenApiException
     from urllib3.exceptions import HTTPError
 
     try:
         return call()
-    except (OpenApiException, HTTPError, OSError) as failure:
+    except Exception as failure:  # noqa: BLE001  # the client's own checks of what is sent and received may quote it
         status = getattr(failure, "status", None)
-        text = _words(failure) if is_quoted else "(the server's words are left out: they may quote the Secret)"
+        what = f"The API server answered {status}" if status else f"The Kubernetes client failed with {_kind(failure)}"
+        if isinstance(failure, HTTPError | OSError):
+            what = "The API server cannot be reached"
+        text = _words(failure) if is_quoted else "(the words are left out: they may quote the Secret)"
     advice = f" The caller has to be allowed to {permission}." if status in (401, 403) else ""
-    what = f"The API server answered {status}" if status else "The API server cannot be reached"
     # Raised behind the handler: else the client's error, which may hold what was sent, would come along as its context.
     raise ClusterError(f"{warning}{what}: {text}{advice}")
 
@@ -323,8 +324,12 @@ def _words(failure: Exception) -> str:
         status = json.loads(getattr(failure, "body", None) or "")
         text = str(status["message"])
     except (ValueError, KeyError, TypeError):
-        text = str(getattr(failure, "reason", "") or type(failure).__name__)
+        text = str(getattr(failure, "reason", "") or _kind(failure))
     return text[:_LONGEST_MESSAGE]
+
+
+def _kind(failure: Exception) -> str:
+    return type(failure).__name__
 
 
 # --- in the log -----------------------------------------------------------------------------------------------------
