@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_audit_nb.analysis import access_changes
@@ -205,6 +205,7 @@ KEYS = (
 )
 
 
+@settings(max_examples=50)
 @given(
     st.sampled_from(ACCESS_OPERATIONS),
     VALUES | st.dictionaries(st.sampled_from(KEYS), VALUES),

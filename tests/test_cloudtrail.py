@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_audit_nb.cloudtrail_events import ACCESS_OPERATIONS, COLUMNS, cloudtrail_frame
@@ -190,6 +190,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from(sorted(policy_event())), VALUES))
 def test_any_value_is_survived(changes: dict[str, Any]) -> None:
     """Whatever stands in the place of a value, an event gives one row with the dtypes that are promised."""
@@ -211,10 +212,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloudTrail]:
         yield fake
 
 
-def looked_up(**settings: Any) -> pd.DataFrame:
-    session = boto3.Session(region_name="eu-west-1")
+SESSION = boto3.Session(region_name="eu-west-1")  # reads the API's model once
+
+
+def looked_up(**changes: Any) -> pd.DataFrame:
     window = {"start": T0 - timedelta(hours=1), "end": T0 + timedelta(hours=1)}
-    return lookup_cloudtrail(session, "prod", **{"requests_per_second": 1000, **window, **settings})
+    return lookup_cloudtrail(SESSION, "prod", **{"requests_per_second": 1000, **window, **changes})
 
 
 def test_lookup(service: FakeCloudTrail) -> None:
@@ -275,7 +278,7 @@ def test_a_request_without_parameters(service: FakeCloudTrail) -> None:
 @pytest.fixture
 def cluster(service: FakeCloudTrail) -> Iterator[CloudWatchSource]:
     """A cluster with a CloudTrail."""
-    source = CloudWatchSource("prod")
+    source = CloudWatchSource("prod", session=SESSION)
     yield source
     source.close()
 

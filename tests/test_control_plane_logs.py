@@ -29,10 +29,16 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEks]:
         yield fake
 
 
-@pytest.fixture
-def session(service: FakeEks) -> Any:
-    """A session of boto3 with a region."""
+@pytest.fixture(scope="module")
+def shared() -> Any:
+    """A session of boto3, which reads the API's model once."""
     return boto3.Session(region_name="eu-west-1")
+
+
+@pytest.fixture
+def session(service: FakeEks, shared: Any) -> Any:
+    """A session of boto3 with a region, pointed at the service."""
+    return shared
 
 
 # --- what is on -----------------------------------------------------------------------------------------------------

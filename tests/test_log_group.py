@@ -64,8 +64,11 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEks]:
         yield fake
 
 
+SESSION = boto3.Session(region_name="eu-west-1")  # reads the API's model once
+
+
 def described() -> LogGroup | None:
-    return describe_log_group(boto3.Session(region_name="eu-west-1"), NAME, now=NOW)
+    return describe_log_group(SESSION, NAME, now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from eks_audit_nb.cluster import Recording, recording_of
@@ -23,6 +24,9 @@ STREAM = "kube-apiserver-audit-0f3c"
 AUDIT_ON = [{"types": ["audit"], "enabled": True}]
 
 
+SESSION = boto3.Session(region_name="eu-west-1")  # reads the API's models once
+
+
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEks]:
     """EKS and CloudWatch with the cluster "prod"."""
@@ -36,7 +40,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEks]:
 @pytest.fixture
 def cluster(service: FakeEks) -> Iterator[CloudWatchSource]:
     """The cluster as a source."""
-    source = CloudWatchSource("prod")
+    source = CloudWatchSource("prod", session=SESSION)
     yield source
     source.close()
 
