@@ -116,6 +116,8 @@ def test_credential_chain(sample: FileSource) -> None:
     assert "was issued at the request of nobody whom this log shows" in said("ASIAA8E01C95B0846E98")
     nothing = sentences.credential_chain("", analysis.credential_chain("", issued, uses), findings.iloc[:0])
     assert nothing == "No credential of a pod or a node was used from outside."
+
+
 # --- access through the EKS API -------------------------------------------------------------------------------------
 
 
