@@ -1,0 +1,19 @@
+"""The answer of each notebook in a sentence, computed from its frames: a module a notebook."""
+
+from eks_audit_nb.reporting.sentences.anonymous import failed_anonymous_requests
+from eks_audit_nb.reporting.sentences.aws_auth import aws_auth_changes
+from eks_audit_nb.reporting.sentences.credentials import credential_chain
+from eks_audit_nb.reporting.sentences.decisions import authorization_decisions
+from eks_audit_nb.reporting.sentences.objects import object_history
+from eks_audit_nb.reporting.sentences.recording import setup
+from eks_audit_nb.reporting.sentences.secrets import secret_activity
+
+__all__ = [
+    "authorization_decisions",
+    "aws_auth_changes",
+    "credential_chain",
+    "failed_anonymous_requests",
+    "object_history",
+    "secret_activity",
+    "setup",
+]
