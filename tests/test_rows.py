@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from eks_audit_nb.case.blocks import BlockWriter
 from eks_audit_nb.engine import rows
-from eks_audit_nb.engine.columns import Columns, JoinedKeys
+from eks_audit_nb.engine.columns import Columns, Peculiar, Peculiarities
 from eks_audit_nb.engine.narrowing import literals
 from eks_audit_nb.engine.rows import ODD, Segment
 from eks_audit_nb.engine.store import Event, EventStore, connected
@@ -207,7 +207,9 @@ def test_columns(connection: duckdb.DuckDBPyConnection, path: Path, events: list
     lines = [write(event) for event in events]
     what = ", ".join(("condition", *rows.COLUMNS.values()))
     found = rows_of(connection, path, lines, what, columns=rows.EVERY_READING)
-    if not JoinedKeys(rows.EVERY_READING).can_be_in("\n".join(lines).encode()):
+    peculiar = Peculiar()
+    Peculiarities(rows.EVERY_READING).add("\n".join(lines).encode(), peculiar)
+    if not peculiar.has_joined_keys:
         assert rows_of(connection, path, lines, what, columns=rows.NESTED) == found
     store = EventStore(
         Event(number, 0, 0, line, line, "stream", "log", str(number), "") for number, line in enumerate(lines)

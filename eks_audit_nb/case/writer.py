@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -20,7 +20,7 @@ from eks_audit_nb.case.blocks import Block, BlockWriter, lines_of
 from eks_audit_nb.case.hashing import sha256
 from eks_audit_nb.case.manifest import BLOCKS, Input, Manifest, Part
 from eks_audit_nb.engine import rows
-from eks_audit_nb.engine.columns import Columns, JoinedKeys
+from eks_audit_nb.engine.columns import Peculiar, Peculiarities
 from eks_audit_nb.engine.rows import Segment
 from eks_audit_nb.engine.store import TEMPORARY, Event, connected, literal
 from eks_audit_nb.errors import SourceError
@@ -34,9 +34,11 @@ _PART_BYTES = 128 * 1024 * 1024
 _PART_FILES = 64
 _AT_ONCE = 2
 _EVENTS_AT_ONCE = 20_000
-_PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 30720)"
+_PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 3000, ROW_GROUP_SIZE 30720)"
 _KEPT_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)"
 _MEMORY = "1GB"
+# Where the lines of a part are while its columns are made.
+_PLAIN = "plain"
 
 # What every file of rows holds; `message` and `document` are NULL where the line itself is both.
 _GIVEN = "line, timestamp_ms, ingestion_ms, log_stream, log, pointer, condition, size, message, document"
@@ -57,8 +59,9 @@ class _Draft:
     name: str
     first_line: int
     texts: BlockWriter
+    lines: BinaryIO  # the same as they are, for the database, which is quicker with them
     segments: list[Segment] = field(default_factory=list)
-    columns: Columns = rows.NESTED
+    peculiar: Peculiar = field(default_factory=Peculiar)
 
     def begin(self, path: Path, line: int) -> None:
         """From this line on the lines are those of a file."""
@@ -102,7 +105,7 @@ class _Writer:
         self._folder = folder
         self._with_hashes = with_hashes
         self._tally = Tally()
-        self._joined_keys = JoinedKeys(rows.EVERY_READING)
+        self._peculiarities = Peculiarities(rows.EVERY_READING)
         self._lines = 0
         self._parts: list[Part] = []
         self._blocks: list[tuple[str, Block]] = []
@@ -129,7 +132,8 @@ class _Writer:
         finally:
             self._workers.shutdown()
             self._connection.close()
-            shutil.rmtree(self._folder / TEMPORARY, ignore_errors=True)
+            for name in (TEMPORARY, _PLAIN):
+                shutil.rmtree(self._folder / name, ignore_errors=True)
 
     # --- raw files ---
 
@@ -145,8 +149,8 @@ class _Writer:
                     draft = self._draft()
                     draft.begin(path, self._lines)
                 draft.texts.write(data, count)
-                if draft.columns is rows.NESTED and self._joined_keys.can_be_in(data):
-                    draft.columns = rows.EVERY_READING
+                draft.lines.write(data)
+                self._peculiarities.add(data, draft.peculiar)
                 self._lines += count
                 found += count
             if not found:
@@ -168,31 +172,42 @@ class _Writer:
 
     def _draft(self) -> _Draft:
         name = f"part-{len(self._parts) + len(self._working) + 1:05}"
-        return _Draft(name, self._lines, BlockWriter(self._folder / f"{name}.jsonl.zst", self._lines))
+        (self._folder / _PLAIN).mkdir(exist_ok=True)
+        lines = (self._folder / _PLAIN / name).open("wb")
+        return _Draft(name, self._lines, BlockWriter(self._folder / f"{name}.jsonl.zst", self._lines), lines)
 
     def _submit(self, draft: _Draft) -> None:
         draft.texts.close()
+        draft.lines.close()
         if not draft.texts.lines:
             (self._folder / f"{draft.name}.jsonl.zst").unlink()
             return
         while len(self._working) >= _AT_ONCE:
             self._finish()
-        self._working.append((draft, self._workers.submit(self._take_apart, draft.part(), draft.columns)))
+        self._working.append((draft, self._workers.submit(self._take_apart, draft.part(), draft.peculiar)))
 
     def _finish_parts(self) -> None:
         while self._working:
             self._finish()
 
-    def _take_apart(self, part: Part, columns: Columns) -> None:
+    def _take_apart(self, part: Part, peculiar: Peculiar) -> None:
         """Make the columns of a part; several parts at once."""
+        lines = self._folder / _PLAIN / part.name
         sql, parameters = rows.of_lines(
-            "part", str(self._folder / part.texts), part.first_line, part.longest, part.segments, columns=columns
+            "part",
+            str(lines),
+            part.first_line,
+            part.longest,
+            part.segments,
+            columns=rows.EVERY_READING if peculiar.has_joined_keys else rows.NESTED,
+            has_surrogates=peculiar.has_surrogates,
         )
         nothing = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in ("pointer", "message", "document"))
         given = f"SELECT {_GIVEN}, {', '.join(rows.COLUMNS.values())} FROM (SELECT *, {nothing} FROM ({sql}))"
         with self._connection.cursor() as own:
             own.execute("SET TimeZone = 'UTC'")
             own.execute(f"COPY ({given}) TO {literal(str(self._folder / part.columns))} {_PARQUET}", parameters)
+        lines.unlink()
 
     def _finish(self) -> None:
         """Look at the columns of the next part, and read its odd lines; one part after the other."""

@@ -12,6 +12,7 @@ from eks_audit_nb.engine.fields import pointers
 # Below it keys are anyone's, and hold dots themselves.
 _OF_ANYONE = "/annotations/"
 _ESCAPE = b"\\u00"
+_SURROGATES = (b"\\ud", b"\\uD")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Columns:
         return ", ".join(made)
 
     def without_joined(self) -> Columns:
-        """The same for events that have no key which joins names; see `JoinedKeys`."""
+        """The same for events that have no key which joins names; see `Peculiar`."""
         kept = {name: tuple(each for each in found if not _joined(each)) for name, found in self.readings.items()}
         return Columns(self.by_field, kept)
 
@@ -54,11 +55,20 @@ def columns_of(fields: Iterable[str], prefix: str = "h") -> Columns:
     return Columns(by_field, {name: pointers(name) for name in names})
 
 
-class JoinedKeys:
-    """Tells whether lines can hold a key such as "user.username", which the API server never writes.
+@dataclass
+class Peculiar:
+    """What some lines can hold that events of the API server hardly ever do.
 
-    Without such a key, a dotted name has few readings, and an event is taken apart in two thirds of the time.
+    A key that joins names, such as "user.username": without one a dotted name has few readings, and an event is taken
+    apart in two thirds of the time. An escaped surrogate, half of which is no character.
     """
+
+    has_joined_keys: bool = False
+    has_surrogates: bool = False
+
+
+class Peculiarities:
+    """Looks for what is peculiar in lines."""
 
     def __init__(self, columns: Columns) -> None:
         self._before: dict[bytes, set[bytes]] = {}
@@ -68,20 +78,22 @@ class JoinedKeys:
                 end = b"." if others else b'"'
                 self._before.setdefault(b"." + second.encode() + end, set()).add(b'"' + first.encode())
         # They begin with one of two signs, which is what makes the search quick.
-        self._search = BytesAhoCorasick([*self._before, _ESCAPE])
+        self._search = BytesAhoCorasick([*self._before, _ESCAPE, *_SURROGATES])
 
-    def can_be_in(self, lines: bytes) -> bool:
-        """Whether one of the keys can be in there; a sign of a key that is written by its number counts as one."""
-        return any(
-            self._counts(lines, start, lines[start:end])
-            for _, start, end in self._search.find_matches_as_indexes(lines)
-        )
-
-    def _counts(self, lines: bytes, start: int, found: bytes) -> bool:
-        if found == _ESCAPE:
-            # Controls and what is no ASCII are in no key; Go's encoder escapes < > & so.
-            return lines[start + 4 : start + 5] in b"234567" and lines[start + 4 : start + 6] not in b"3c 3e 26"
-        return any(lines[start - len(first) : start] == first for first in self._before[found])
+    def add(self, lines: bytes, known: Peculiar) -> None:
+        """Note what is in some lines beside what is known; a key that is written by its signs' numbers counts too."""
+        if known.has_joined_keys and known.has_surrogates:
+            return
+        for _, start, end in self._search.find_matches_as_indexes(lines):
+            found = lines[start:end]
+            if found in _SURROGATES:
+                known.has_surrogates = True
+            elif found == _ESCAPE:
+                # Controls and what is no ASCII are in no key; Go's encoder escapes < > & so.
+                number = lines[end : end + 2]
+                known.has_joined_keys |= number[:1] in b"234567" and number not in b"3c 3e 26"
+            else:
+                known.has_joined_keys |= any(lines[start - len(each) : start] == each for each in self._before[found])
 
 
 def _joined(pointer: str) -> str:

@@ -29,7 +29,10 @@ NO_COLUMNS = columns_of(())
 ODD = "odd"
 
 # The beginning of every event that the API server writes itself: it proves an object with an auditID that is a text.
-_BEGINNING = r'^\{"kind":"Event","apiVersion":"audit\.k8s\.io/v1","level":"[A-Za-z]{1,20}","auditID":"'
+_BEGINNINGS = [
+    f'{{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"{level}","auditID":"'
+    for level in ("Metadata", "Request", "RequestResponse")
+]
 _TIME = r"(19[7-9]\d|2\d{3})-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z"
 # The signs of audit events, the most frequent first (counted over the sample).
 _COMMON = '"eats:oinrc,u-dlpm21b.0{}f43/86kvy57g9h RT[]AwPICVSxqZzEFBDUjONM'
@@ -65,24 +68,26 @@ def of_lines(
     *,
     columns: Columns = NO_COLUMNS,
     literals: Sequence[Sequence[str]] = (),
+    has_surrogates: bool = True,
 ) -> tuple[str, dict[str, object]]:
     """The rows of a file of lines, each line one of JSON: SQL, and the parameters that it names.
 
     Args:
         name: Tells the parameters from those of other files.
-        path: A file compressed with zstd.
+        path: The file, whose name ends in .zst where it is compressed so.
         first_line: The number of its first line.
         longest: The length of its longest line, bytes.
         segments: The inputs that its lines came from.
         columns: The fields that are taken apart.
         literals: Lines without them are left out; see `can_count`.
+        has_surrogates: Whether a line can hold escaped surrogates.
 
     Returns:
         Columns line, timestamp_ms, ingestion_ms, log_stream, log, condition, size and json, NULL where the line is no
         JSON, and those of the fields.
     """
     read = (
-        f"read_json_objects($path_{name}, format = 'newline_delimited', ignore_errors = true, compression = 'zstd', "
+        f"read_json_objects($path_{name}, format = 'newline_delimited', ignore_errors = true, "
         f"maximum_object_size = $longest_{name})"
     )
     # Numbered here, so that files are read side by side.
@@ -96,12 +101,17 @@ def of_lines(
         holds, texts = can_count("json", literals, name)
         lines = f"SELECT * FROM ({lines}) WHERE {holds}"
         parameters |= texts
-    sql, named = of_relation(name, f"({lines})", segments, columns=columns)
+    sql, named = of_relation(name, f"({lines})", segments, columns=columns, has_surrogates=has_surrogates)
     return sql, parameters | named
 
 
 def of_relation(
-    name: str, relation: str, segments: Sequence[Segment], *, columns: Columns = NO_COLUMNS
+    name: str,
+    relation: str,
+    segments: Sequence[Segment],
+    *,
+    columns: Columns = NO_COLUMNS,
+    has_surrogates: bool = True,
 ) -> tuple[str, dict[str, object]]:
     """The rows of a relation with the columns line and json; see `of_lines`."""
     log, logs = _by_segment(segments, [each.log for each in segments], f"log_{name}_")
@@ -109,9 +119,10 @@ def of_relation(
     taken = f"SELECT *, TRY(json_extract_string(json, $pointers_{name})) AS found FROM {relation}"
     time = f"coalesce({timestamp('found')}, 0)"
     wanted = pointers_of(columns)
+    state = condition("json", "found", has_surrogates=has_surrogates)
     sql = (
         f"SELECT line, {time} AS timestamp_ms, {time} AS ingestion_ms, {stream} AS log_stream, {log} AS log, "
-        f"{condition('json', 'found')} AS condition, CAST(strlen(json) AS BIGINT) AS size, json"
+        f"{state} AS condition, CAST(strlen(json) AS BIGINT) AS size, json"
         f"{', ' + columns.sql('json', 'found', wanted) if columns.by_field else ''} FROM ({taken})"
     )
     return sql, {f"pointers_{name}": wanted, **logs, **streams}
@@ -134,10 +145,11 @@ def can_count(json: str, literals: Sequence[Sequence[str]], name: str) -> tuple[
     return rf"({has_them} OR (contains({json}, '\') AND regexp_matches({json}, '{_ESCAPES}')))", parameters
 
 
-def condition(json: str, found: str) -> str:
+def condition(json: str, found: str, *, has_surrogates: bool = True) -> str:
     """Empty for a plain line, "truncated" for one that was cut when it was written, "odd" for the rest."""
-    is_event = f"(regexp_matches({json}, '{_BEGINNING}') OR TRY(json_type({json}, '/auditID')) = 'VARCHAR')"
-    is_sound = rf"NOT contains({json}, '\ud') AND NOT contains({json}, '\uD')"
+    begins = " OR ".join(f"starts_with({json}, '{beginning}')" for beginning in _BEGINNINGS)
+    is_event = f"({begins} OR TRY(json_type({json}, '/auditID')) = 'VARCHAR')"
+    is_sound = rf"NOT contains({json}, '\ud') AND NOT contains({json}, '\uD')" if has_surrogates else "true"
     return (
         f"CASE WHEN {timestamp(found)} IS NOT NULL AND {is_sound} AND {is_event} "
         f"THEN CASE WHEN {_mark(found, _TRUNCATED)} = 'true' THEN 'truncated' ELSE '' END ELSE '{ODD}' END"
