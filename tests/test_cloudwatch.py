@@ -25,6 +25,7 @@ from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.files import FileSource
 
 from conftest import audit_event
+from pacers import hasty
 from fake_cloudwatch import Behaviour, FakeCloudWatch, point_boto3_at, serve
 
 START, END = "2026-11-24T10:00:00Z", "2026-11-24T10:59:59.999Z"
@@ -60,7 +61,7 @@ def opened(server: tuple[FakeCloudWatch, str]) -> Iterator[CloudWatchSource]:
     """The cluster "prod" as a source, opened once: making boto3's clients is what takes time here."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         point_boto3_at(monkeypatch, server[1])
-        source = CloudWatchSource("prod")
+        source = CloudWatchSource("prod", pacer=hasty())
     yield source
     source.close()
 
@@ -82,12 +83,6 @@ def service(
 def prod(opened: CloudWatchSource, service: FakeCloudWatch) -> CloudWatchSource:
     """The cluster "prod" as a source, with the service as new."""
     return opened
-
-
-@pytest.fixture
-def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let boto3 repeat a refused request at once, and not after seconds."""
-    monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
 def sent(service: FakeCloudWatch, action: str) -> list[dict[str, Any]]:
@@ -287,7 +282,7 @@ def test_a_malformed_query(prod: CloudWatchSource) -> None:
     ],
 )
 def test_refusals(
-    prod: CloudWatchSource, service: FakeCloudWatch, without_pauses: None, code: str, status: int, advice: str
+    prod: CloudWatchSource, service: FakeCloudWatch, code: str, status: int, advice: str
 ) -> None:
     """A refusal by AWS is an error with AWS's own words and what to do about it."""
     service.behaviour.refusal = (status, code, "no")
@@ -356,10 +351,10 @@ def test_no_credentials(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch
     source.close()
 
 
-def test_no_connection(monkeypatch: pytest.MonkeyPatch, without_pauses: None) -> None:
+def test_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that does not answer is an error and no traceback of boto3."""
     point_boto3_at(monkeypatch, "http://127.0.0.1:9")
-    source = CloudWatchSource("prod", session=boto3.Session(region_name="eu-west-1"))
+    source = CloudWatchSource("prod", session=boto3.Session(region_name="eu-west-1"), pacer=hasty())
     with pytest.raises(CloudWatchError, match="AWS cannot be reached: "):
         source.run(ROWS, START, END)
     source.close()

@@ -17,7 +17,7 @@ SAMPLE = "sample"
 # What the name of a cluster's log group begins with.
 CLOUDWATCH = "cloudwatch:"
 
-# AWS's list price for Logs Insights in us-east-1, dollars for a gigabyte of log scanned.
+# AWS's list price for Logs Insights in us-east-1, dollars for a gigabyte of log scanned: the default of what has a price.
 DOLLARS_PER_GIGABYTE = 0.005
 
 RESULT_MIMETYPE = "application/vnd.eks-audit.result+json"
@@ -56,16 +56,60 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Statistics:
-    """What answering cost: events and bytes of uncompressed log that were read."""
+    """What answering cost: the events of the window, and the bytes of uncompressed log that were read for them.
+
+    Bytes that were read twice, by a count and for the rows, are counted twice, as they are paid for.
+    """
 
     events_scanned: int = 0
     bytes_scanned: int = 0
     events_matched: int | None = None
+    dollars_per_gigabyte: float = DOLLARS_PER_GIGABYTE
 
     @property
     def dollars(self) -> float:
-        """What CloudWatch Logs Insights charges for these bytes at the us-east-1 list price."""
-        return self.bytes_scanned / 1e9 * DOLLARS_PER_GIGABYTE
+        """What CloudWatch Logs Insights charges for these bytes, a gigabyte being 10^9 of them."""
+        return self.bytes_scanned / 1e9 * self.dollars_per_gigabyte
+
+    @property
+    def price(self) -> str:
+        """The dollars, and at which price, for people."""
+        is_list_price = self.dollars_per_gigabyte == DOLLARS_PER_GIGABYTE
+        named = "AWS's us-east-1 list price" if is_list_price else f"${self.dollars_per_gigabyte:g} a GB"
+        return f"${self.dollars:.4f} at {named}"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a query would scan, before it is asked.
+
+    Attributes:
+        bytes_scanned: Of uncompressed log in the window, as the service estimates it.
+        is_planned: Whether the window is large enough to be counted by bin first, so that it may be scanned twice.
+        dollars_per_gigabyte: The price.
+        window: Both ends inclusive.
+    """
+
+    bytes_scanned: int
+    is_planned: bool
+    dollars_per_gigabyte: float
+    window: Window
+
+    @property
+    def most_bytes(self) -> int:
+        """What the query can be expected to scan at most."""
+        return self.bytes_scanned * 2 if self.is_planned else self.bytes_scanned
+
+    def summary(self) -> dict[str, str]:
+        """The estimate for people, a line each."""
+        least, most = (
+            Statistics(bytes_scanned=size, dollars_per_gigabyte=self.dollars_per_gigabyte)
+            for size in (self.bytes_scanned, self.most_bytes)
+        )
+        lines = {"Window": str(self.window), "Would scan": f"{size_text(self.bytes_scanned)}, {least.price}"}
+        if self.is_planned:
+            lines["At most"] = f"{size_text(self.most_bytes)}, {most.price}, if rows lie everywhere in the window"
+        return lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +126,8 @@ class Result:
         reasons: A sentence for each reason to doubt completeness.
         notes: Warnings that do not make the result incomplete.
         is_remote: Whether the bytes were paid for.
-        query_id: CloudWatch's id of the query, "" elsewhere.
+        query_id: CloudWatch's id of the query, the first one's where there were several, "" elsewhere.
+        console_url: Opens the same query and window in the AWS console; "" elsewhere.
     """
 
     frame: pd.DataFrame
@@ -95,6 +140,7 @@ class Result:
     notes: tuple[str, ...] = ()
     is_remote: bool = False
     query_id: str = ""
+    console_url: str = ""
 
     @property
     def complete(self) -> bool:
@@ -106,7 +152,7 @@ class Result:
 
     def summary(self) -> dict[str, str]:
         """What a reader has to know about the result, a line each."""
-        cost = f", ${self.statistics.dollars:.4f} at list price" if self.is_remote else ""
+        cost = f", {self.statistics.price}" if self.is_remote else ""
         lines = {
             "Source": self.source,
             "Window": str(self.window) if self.window else self._whole(),
@@ -118,6 +164,8 @@ class Result:
             lines["Notes"] = " ".join(self.notes)
         if self.query_id:
             lines["Query id"] = self.query_id
+        if self.console_url:
+            lines["Console"] = self.console_url
         return lines
 
     def _whole(self) -> str:
@@ -138,6 +186,8 @@ class Result:
             "reasons": list(self.reasons),
             "notes": list(self.notes),
             "query_id": self.query_id,
+            "dollars": self.statistics.dollars if self.is_remote else 0.0,
+            "console_url": self.console_url,
         }
 
     def __repr__(self) -> str:
@@ -146,7 +196,10 @@ class Result:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         query = f"<details><summary>The query as it ran</summary><pre>{escape(self.query.strip())}</pre></details>"
-        html = facts_table(self.summary(), self.name or "Query") + query
+        facts = {name: value for name, value in self.summary().items() if name != "Console"}
+        html = facts_table(facts, self.name or "Query") + query
+        if self.console_url:
+            html += f'<p><a href="{escape(self.console_url)}">The same query in the AWS console</a></p>'
         return {"text/plain": repr(self), "text/html": html, RESULT_MIMETYPE: self.record()}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eks_audit_nb.errors import SourceError
-from eks_audit_nb.sources.base import CLOUDWATCH, SAMPLE, Source
+from eks_audit_nb.sources.base import CLOUDWATCH, DOLLARS_PER_GIGABYTE, SAMPLE, Source
 
 
 def connect(
@@ -16,17 +16,22 @@ def connect(
     field_cap: int | None = None,
     is_strict: bool = False,
     is_asked_once: bool = False,
+    dollars_per_gigabyte: float = DOLLARS_PER_GIGABYTE,
+    max_bytes: int | None = None,
 ) -> Source:
     """Open a source by its name.
 
     Args:
         source: "sample" (the log that ships with the package), a file (.jsonl, .jsonl.gz), a folder, a glob, a case
             (see `eks-audit collect`), or "cloudwatch:CLUSTER" for an EKS cluster's log group in the account and region
-            that boto3 is set up for.
+            that boto3 is set up for; "cloudwatch:CLUSTER@REGION", "cloudwatch:/aws/eks/CLUSTER/cluster" or another log
+            group's name, its ARN, and several of them with commas.
         tables: For files: CSV files by the name under which `lookup` and `cidrlookup` know them.
         field_cap: For files: how many fields of an event are discovered, None for all; CloudWatch stops at 200.
         is_strict: For files: refuse queries that the documentation calls invalid, instead of a note.
         is_asked_once: For files: make no case of them for later questions where one answer can be had sooner.
+        dollars_per_gigabyte: For CloudWatch: what your region asks for a gigabyte scanned.
+        max_bytes: For CloudWatch: refuse to start what would scan more.
 
     Raises:
         SourceError: There is no such source; the message says what a source can be.
@@ -38,7 +43,9 @@ def connect(
 
         if tables or field_cap is not None or is_strict:
             raise SourceError("Lookup tables, the field cap and strictness are CloudWatch's own there; leave them out.")
-        return CloudWatchSource(source.removeprefix(CLOUDWATCH))
+        return CloudWatchSource(
+            source.removeprefix(CLOUDWATCH), dollars_per_gigabyte=dollars_per_gigabyte, max_bytes=max_bytes
+        )
     from eks_audit_nb.sources.files import FileSource
 
     return FileSource(source, tables=tables, field_cap=field_cap, is_strict=is_strict, is_asked_once=is_asked_once)
@@ -50,9 +57,13 @@ def check_source(source: str) -> None:
     Raises:
         SourceError: An empty name, no cluster's name, or files that do not exist.
     """
-    if not source.strip() or source == CLOUDWATCH:
+    if not source.strip():
         connect(source)
-    if source != SAMPLE and not source.startswith(CLOUDWATCH):
+    if source.startswith(CLOUDWATCH):
+        from eks_audit_nb.sources.log_groups import parse_log_groups
+
+        parse_log_groups(source.removeprefix(CLOUDWATCH))
+    elif source != SAMPLE:
         from eks_audit_nb.case.manifest import is_case
         from eks_audit_nb.reading.finding import find_files
 

@@ -1,17 +1,20 @@
-"""CloudWatch Logs Insights: a query is started, waited for, fetched page by page, and checked for being whole."""
+"""CloudWatch Logs Insights as a source: lossless or loud, and what it cost is part of every answer.
+
+Queries whose rows stand each for itself are asked in as many windows as it takes (`fetching`); all others are one query
+(`asking`), which says so where the service's cap may have cut it.
+"""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, NoRegionError
 
 from eks_audit_nb import frames
 from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
@@ -20,41 +23,85 @@ from eks_audit_nb.insights import order, parse, schema, tree
 from eks_audit_nb.insights.advice import advice
 from eks_audit_nb.insights.spelling import misspelt
 from eks_audit_nb.queries import prepare
-from eks_audit_nb.sources.base import CLOUDWATCH, Result, Statistics, limit_note
+from eks_audit_nb.sources import splitting
+from eks_audit_nb.sources.asking import MAX_ROWS, Answered, Asker, TooLongError
+from eks_audit_nb.sources.base import (
+    CLOUDWATCH,
+    DOLLARS_PER_GIGABYTE,
+    Estimate,
+    Result,
+    Statistics,
+    limit_note,
+    size_text,
+)
+from eks_audit_nb.sources.calling import Caller
+from eks_audit_nb.sources.console import console_url
+from eks_audit_nb.sources.fetching import SMALLEST_EVENT, Fetcher, Part
+from eks_audit_nb.sources.log_groups import parse_log_groups
+from eks_audit_nb.sources.ordering import Ordered, ordered, permutation
+from eks_audit_nb.sources.pacing import Pacer, shared
+from eks_audit_nb.sources.planning import Planned, gaps
+from eks_audit_nb.sources.progress import progress
+from eks_audit_nb.sources.refusals import explained, logging_of
 from eks_audit_nb.window import Window, parse_window
 
-# The most rows that one query can return, since 2026. A limit in the text is respected instead.
-MAX_ROWS = 100_000
+if TYPE_CHECKING:
+    import pandas as pd
+
 DEFAULT_SPAN = timedelta(hours=24)
-# How long to wait between looks at a running query, seconds: short queries answer soon, long ones are not pestered.
-_FIRST_PAUSE, _LONGEST_PAUSE, _PAUSE_GROWTH = 0.2, 5.0, 1.5
-_PENDING = {"Scheduled", "Running", "Unknown"}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The rows of one window of a larger one, in the query's order; `counted` is what the service counted before."""
+
+    window: Window
+    frame: pd.DataFrame
+    counted: int | None
+    reasons: tuple[str, ...]
 
 
 class CloudWatchSource:
-    """The log group of one EKS cluster, asked through boto3."""
+    """Log groups of EKS clusters, asked through boto3."""
 
     is_remote = True
 
-    def __init__(self, cluster: str, *, session: Any = None) -> None:
-        """Set up the clients; nothing is asked yet.
+    def __init__(
+        self,
+        groups: str,
+        *,
+        session: Any = None,
+        dollars_per_gigabyte: float = DOLLARS_PER_GIGABYTE,
+        max_bytes: int | None = None,
+        max_rows: int = MAX_ROWS,
+        pacer: Pacer | None = None,
+    ) -> None:
+        """Set up the client; nothing is asked yet.
 
         Args:
-            cluster: The cluster's name.
+            groups: A cluster's name, CLUSTER@REGION, a log group's name or ARN, or several with commas.
             session: A boto3 session; the default one takes its profile and region from the environment, AWS_REGION
                 too, which every AWS tool but boto3 knows.
+            dollars_per_gigabyte: The price of a gigabyte that is scanned.
+            max_bytes: Refuse to start what would scan more.
+            max_rows: The most rows that the service returns for one query.
+            pacer: How fast is asked; by default one for all sources of the process in the same account and region.
 
         Raises:
             SourceError: No cluster named, no region configured, or a boto3 that is too old.
         """
-        if not cluster:
-            raise SourceError('The cluster has no name. Write "cloudwatch:CLUSTER".')
-        self.cluster = cluster
-        self.name = f"{CLOUDWATCH}{cluster}"
-        self.log_group = f"/aws/eks/{cluster}/cluster"
+        self.groups = parse_log_groups(groups)
+        self.name = f"{CLOUDWATCH}{groups}"
+        self.log_group = self.groups.names[0]
+        self.cluster = self.groups.clusters[0] if self.groups.clusters else ""
+        self.dollars_per_gigabyte, self.max_bytes, self._max_rows = dollars_per_gigabyte, max_bytes, max_rows
         try:
-            self._session = session or boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
-            self._logs = self._session.client("logs", config=Config(retries={"mode": "standard", "max_attempts": 5}))
+            region = self.groups.region or os.environ.get("AWS_REGION") or None
+            self._session = session or boto3.Session(region_name=region)
+            # What boto3 would repeat by itself is repeated by `calling`, which lets all threads know of a refusal.
+            config = Config(retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=32)
+            self._logs = self._session.client("logs", config=config, region_name=self.groups.region or None)
+            credentials = self._session.get_credentials()
         except NoRegionError:
             raise SourceError("No AWS region is set. Set AWS_REGION, or choose a profile with AWS_PROFILE.") from None
         except BotoCoreError as error:
@@ -65,11 +112,19 @@ class CloudWatchSource:
                 f"boto3 {boto3.__version__} sees only the first page of a result. "
                 "Update it: pip install --upgrade boto3"
             )
+        key = credentials.access_key if credentials else ""
+        self._pacer = pacer or shared(self._logs.meta.endpoint_url, key)
+        self._caller = Caller(self._logs, self._pacer, self._explained)
 
     @property
     def session(self) -> Any:
         """The boto3 session, for what else is asked about the cluster."""
         return self._session
+
+    @property
+    def region(self) -> str:
+        """Where the log groups are."""
+        return str(self._logs.meta.region_name)
 
     def run(self, query: str, start: str = "", end: str = "", **parameters: object) -> Result:
         """Answer a query; see `Source.run`. Relative times count from now."""
@@ -77,31 +132,86 @@ class CloudWatchSource:
         with prepared.as_written():
             parsed = _parsed(prepared.text)
             window = self.window(start, end)
-            query_id = self._start(prepared.text, parsed, window)
-        rows, statistics = self._finish(query_id)
-        typed = frames.from_rows(
-            rows, schema.columns(parsed) if parsed and schema.is_known(parsed) else _columns_of(rows)
-        )
+            asker = self._asker()
+            if parsed is not None and splitting.may_be_split(parsed):
+                answer = self._row_by_row(asker, parsed, window)
+            else:
+                answer = self._at_once(asker, prepared.text, parsed, window)
+        columns = _columns(parsed, answer.values)
+        typed = frames.from_columns(answer.values, columns)
         return Result(
             frame=typed.frame,
             query=prepared.text,
             name=prepared.name,
             source=self.name,
             window=window,
-            statistics=Statistics(
-                events_scanned=int(statistics.get("recordsScanned", 0)),
-                bytes_scanned=int(statistics.get("bytesScanned", 0)),
-                events_matched=int(statistics["recordsMatched"]) if "recordsMatched" in statistics else None,
-            ),
-            reasons=tuple(_doubts(parsed, len(rows), statistics)),
+            statistics=Statistics(answer.events, asker.bytes_scanned, answer.matched, self.dollars_per_gigabyte),
+            reasons=answer.reasons,
             notes=(
                 *_warnings(parsed),
                 *typed.notes,
-                *limit_note(_limit_in(parsed), len(rows)),
+                *limit_note(splitting.limit_in(parsed), len(typed.frame)),
+                *(() if answer.events else self._about_nothing()),
             ),
             is_remote=True,
-            query_id=query_id,
+            query_id=answer.query_id,
+            console_url=console_url(self.region, self.groups.identifiers, prepared.text, window),
         )
+
+    def windows(
+        self,
+        query: str,
+        start: str = "",
+        end: str = "",
+        *,
+        without: Sequence[Window] = (),
+        **parameters: object,
+    ) -> Iterator[Fetched]:
+        """The rows of a query window by window, in the order of time, so that millions of them need little memory.
+
+        The windows are disjoint; those left out between them hold no row. Leaving the loop stops what still runs.
+
+        Args:
+            query: As for `run`, one that may be split: no stats, dedup, limit, or query in a list.
+            start: As for `run`.
+            end: As for `run`.
+            without: Windows that are not asked, such as those that are there already.
+            **parameters: As for `run`.
+
+        Raises:
+            QueryError: The query cannot be split.
+            CloudWatchError: There is no way to all rows.
+        """
+        prepared = prepare(query, parameters)
+        with prepared.as_written():
+            parsed = parse(prepared.text)
+            if not splitting.may_be_split(parsed):
+                message = "This query looks at all rows at once and cannot be asked window by window"
+                raise QueryError(message, prepared.text, 0, hint="Leave stats, dedup, limit and queries in lists out.")
+            columns = schema.columns(parsed)
+            fetcher = Fetcher(self._asker(), parsed, [column.name for column in columns])
+            planned = [
+                part
+                for gap in gaps(self.window(start, end), without)
+                for part in self._planned(fetcher, prepared.text, gap)
+            ]
+            for part in self._parts(fetcher, planned):
+                typed = frames.from_columns(_joined([part]), columns)
+                yield Fetched(part.window, typed.frame, part.counted, part.reasons)
+
+    def estimate(self, query: str, start: str = "", end: str = "", **parameters: object) -> Estimate:
+        """What a query would scan, by the service's own estimate, for which AWS does not charge.
+
+        Raises:
+            EksAuditError: As for `run`, or the service gives no estimate.
+        """
+        prepared = prepare(query, parameters)
+        with prepared.as_written():
+            window = self.window(start, end)
+            size = self._estimated(self._asker(), prepared.text, window)
+        parsed = _parsed(prepared.text)
+        is_planned = parsed is not None and splitting.may_be_split(parsed) and not self._is_small(size)
+        return Estimate(size, is_planned, self.dollars_per_gigabyte, window)
 
     def window(self, start: str = "", end: str = "") -> Window:
         """The window that two texts mean here; the last 24 hours where both are empty."""
@@ -113,63 +223,113 @@ class CloudWatchSource:
         """Close the connections."""
         self._logs.close()
 
-    def _start(self, text: str, parsed: tree.Query | None, window: Window) -> str:
-        request: dict[str, Any] = {
-            "logGroupName": self.log_group,
-            "startTime": window.start_ms,
-            "endTime": window.end_ms,
-            "queryString": text,
-        }
-        if _limit_in(parsed) is None:
-            request["limit"] = MAX_ROWS
-        with _explained(self.log_group, text):
-            answer = self._logs.start_query(**request)
-        return str(answer["queryId"])
+    # --- one query ---
 
-    def _finish(self, query_id: str) -> tuple[list[list[dict[str, str]]], dict[str, float]]:
-        """Wait for the query, then fetch all its pages; an interrupt stops it in the service too."""
+    def _at_once(self, asker: Asker, text: str, parsed: tree.Query | None, window: Window) -> _Answer:
+        """A query that cannot be split."""
+        if self.max_bytes is not None:
+            self._refuse_above(self._estimated(asker, text, window))
+        limit = splitting.limit_in(parsed)
+        names = [column.name for column in schema.columns(parsed)] if parsed and schema.is_known(parsed) else None
         try:
-            page = self._wait(query_id)
-            rows = list(page["results"])
-            while token := page.get("nextToken"):
-                with _explained(self.log_group):
-                    page = self._logs.get_query_results(queryId=query_id, nextToken=token)
-                rows += page["results"]
-        except BaseException:
-            self._stop(query_id)
-            raise
-        statistics = page.get("statistics", {})
-        expected = statistics.get("resultCount")
-        if expected is not None and int(expected) != len(rows):
+            answered = asker.ask(text, window, names, has_limit=limit is not None)
+        except TooLongError as error:
             raise CloudWatchError(
-                f"The query {query_id} has {int(expected):,} rows and {len(rows):,} arrived. Run it again."
+                f"The query {error} ended with the status Timeout. It took longer than 60 minutes; ask for a shorter window."
+            ) from None
+        return _Answer(
+            answered.columns.values,
+            answered.scanned,
+            answered.matched,
+            tuple(_doubts(answered, limit, self._max_rows)),
+            answered.query_id,
+        )
+
+    # --- many windows ---
+
+    def _row_by_row(self, asker: Asker, parsed: tree.Query, window: Window) -> _Answer:
+        """A query whose rows stand each for itself."""
+        arranged = ordered(parsed)
+        fetcher = Fetcher(asker, parsed, arranged.columns, text=arranged.text)
+        parts = list(self._parts(fetcher, self._planned(fetcher, parsed.text, window)))
+        answers = [answer for part in parts for answer in part.answers]
+        skipped = sum(answer.skipped for answer in answers)
+        reasons = [reason for part in parts for reason in part.reasons]
+        if skipped:
+            reasons.append(_SKIPPED.format(skipped))
+        matched = [answer.matched for answer in answers if answer.matched is not None]
+        return _Answer(
+            _arranged(parts, arranged),
+            fetcher.events,
+            sum(matched) if len(matched) == len(answers) else None,
+            tuple(reasons),
+            answers[0].query_id if answers else "",
+        )
+
+    def _planned(self, fetcher: Fetcher, text: str, window: Window) -> list[Planned]:
+        try:
+            size: int | None = self._estimated(fetcher.asker, text, window)
+        except (CloudWatchError, QueryError):
+            if self.max_bytes is not None:
+                raise
+            size = None  # a service without `estimate`: the window is planned, and refuses what is wrong by itself
+        if size is not None:
+            self._refuse_above(size if self._is_small(size) else 2 * size)
+        return fetcher.plan(window, size)
+
+    def _parts(self, fetcher: Fetcher, windows: Sequence[Planned]) -> Iterator[Part]:
+        counts = [part.rows for part in windows if part.rows is not None]
+        with progress(sum(counts) if len(counts) == len(windows) else None, self.name) as bar:
+            for part in fetcher.parts(windows, self._pacer.patience.queries):
+                bar.update(part.rows)
+                yield part
+
+    # --- cost ---
+
+    def _estimated(self, asker: Asker, text: str, window: Window) -> int:
+        answered = asker.ask(splitting.estimated(text), window, None, is_free=True)
+        # The name of the column is not documented, so that the only number is taken.
+        found = [value for column in answered.columns.values.values() for value in column if value is not None]
+        numbers = [int(float(value)) for value in found if value.replace(".", "", 1).isdecimal()]
+        if len(numbers) != 1:
+            raise CloudWatchError(f"The service gives no estimate for this query ({answered.query_id}).")
+        return numbers[0]
+
+    def _is_small(self, size: int) -> bool:
+        return size < self._max_rows * SMALLEST_EVENT
+
+    def _refuse_above(self, size: int) -> None:
+        if self.max_bytes is not None and size > self.max_bytes:
+            would = Statistics(bytes_scanned=size, dollars_per_gigabyte=self.dollars_per_gigabyte)
+            raise CloudWatchError(
+                f"This would scan up to {size_text(size)} ({would.price}), and max_bytes allows "
+                f"{size_text(self.max_bytes)}. Ask for a shorter window, or allow more."
             )
-        return rows, statistics
 
-    def _wait(self, query_id: str) -> dict[str, Any]:
-        pause = _FIRST_PAUSE
-        while True:
-            with _explained(self.log_group):
-                page: dict[str, Any] = self._logs.get_query_results(queryId=query_id)
-            status = page["status"]
-            if status == "Complete":
-                return page
-            if status not in _PENDING:
-                raise CloudWatchError(f"The query {query_id} ended with the status {status}. {_ADVICE.get(status, '')}")
-            time.sleep(pause)
-            pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
+    # --- what is said ---
 
-    def _stop(self, query_id: str) -> None:
-        # A query that has ended cannot be stopped, and what went wrong before must not be hidden by this.
-        with suppress(ClientError, BotoCoreError):
-            self._logs.stop_query(queryId=query_id)
+    def _asker(self) -> Asker:
+        return Asker(self._caller, self.groups.request(), max_rows=self._max_rows, max_bytes=self.max_bytes)
+
+    def _explained(self, error: Exception, text: str) -> Exception:
+        return explained(error, text, self.groups, self._session, self._logs)
+
+    def _about_nothing(self) -> tuple[str, ...]:
+        return ("The log group holds no event in this window.", *logging_of(self.groups, self._session))
 
 
-_ADVICE = {
-    "Failed": "The service could not run it; run it again, or over a shorter window.",
-    "Timeout": "It took longer than 60 minutes; ask for a shorter window.",
-    "Cancelled": "Somebody stopped it; run it again.",
-}
+@dataclass(frozen=True)
+class _Answer:
+    """The text of each column, and what is known about it."""
+
+    values: dict[str, list[str | None]]
+    events: int
+    matched: int | None
+    reasons: tuple[str, ...]
+    query_id: str
+
+
+_SKIPPED = "The service skipped about {:,} events."
 
 
 def _parsed(text: str) -> tree.Query | None:
@@ -184,45 +344,42 @@ def _warnings(query: tree.Query | None) -> tuple[str, ...]:
     return (*order.effective(query).warnings, *advice(query), *misspelt(query, FIELDS)) if query else ()
 
 
-def _limit_in(query: tree.Query | None) -> int | None:
-    return order.effective(query).limit if query else None
+def _columns(query: tree.Query | None, values: dict[str, list[str | None]]) -> tuple[schema.Column, ...]:
+    if query is not None and schema.is_known(query):
+        return schema.columns(query)
+    return tuple(schema.Column(name, schema.FIELD_TYPES.get(name, schema.ColumnType.TEXT)) for name in values)
 
 
-def _columns_of(rows: list[list[dict[str, str]]]) -> tuple[schema.Column, ...]:
-    names = dict.fromkeys(cell["field"] for row in rows for cell in row if cell["field"] != "@ptr")
-    return tuple(schema.Column(name, schema.FIELD_TYPES.get(name, schema.ColumnType.TEXT)) for name in names)
+def _doubts(answered: Answered, limit: int | None, max_rows: int) -> Iterator[str]:
+    if limit is None and answered.columns.rows >= max_rows:
+        yield (
+            f"The service returns {max_rows:,} rows at most and there may be more; this query cannot be asked in parts. "
+            "Ask for a shorter window."
+        )
+    if answered.skipped:
+        yield _SKIPPED.format(answered.skipped)
 
 
-def _doubts(query: tree.Query | None, rows: int, statistics: dict[str, float]) -> Iterator[str]:
-    if _limit_in(query) is None and rows >= MAX_ROWS:
-        yield f"The service returns {MAX_ROWS:,} rows at most and there may be more. Ask for a shorter window."
-    skipped = int(statistics.get("estimatedRecordsSkipped", 0))
-    if skipped:
-        yield f"The service skipped about {skipped:,} events."
+def _joined(parts: Sequence[Part]) -> dict[str, list[str | None]]:
+    """The columns of all answers, one after the other."""
+    values: dict[str, list[str | None]] = {}
+    for part in parts:
+        for answer in part.answers:
+            for name, cells in answer.columns.values.items():
+                values.setdefault(name, []).extend(cells)
+    return values
 
 
-@contextmanager
-def _explained(log_group: str, text: str = "") -> Iterator[None]:
-    """Say what a refusal by AWS means here and what to do about it."""
-    try:
-        yield
-    except NoCredentialsError:
-        raise CloudWatchError("There are no AWS credentials. Log in, or choose a profile with AWS_PROFILE.") from None
-    except BotoCoreError as error:
-        raise CloudWatchError(f"AWS cannot be reached: {error}") from None
-    except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        if code == "MalformedQueryException" and text:
-            details: dict[str, Any] = dict(error.response)
-            location = details.get("queryCompileError", {}).get("location", {})
-            start = int(location.get("startCharOffset", 0))
-            end = int(location.get("endCharOffset", start + 1))
-            raise QueryError(f"CloudWatch refuses the query: {message}", text, start, end) from None
-        advice = {
-            "ResourceNotFoundException": f"There is no log group {log_group} in this account and region, or control "
-            "plane logging was never on. Check the cluster's name, AWS_REGION and AWS_PROFILE.",
-            "AccessDeniedException": "The caller needs logs:StartQuery, logs:GetQueryResults and logs:StopQuery on it.",
-            "LimitExceededException": "Too many queries run in this account; try again when some have ended.",
-            "ThrottlingException": "The account's request rate is used up; try again in a minute.",
-        }.get(code, "")
-        raise CloudWatchError(f"{code}: {message} {advice}".strip()) from None
+def _arranged(parts: Sequence[Part], arranged: Ordered) -> dict[str, list[str | None]]:
+    """The columns of all answers in the query's order."""
+    answers = [answer for part in parts for answer in part.answers]
+    values: dict[str, list[str | None]] = {}
+    for answer in answers if arranged.is_ascending else reversed(answers):
+        for name, cells in answer.columns.values.items():
+            values.setdefault(name, []).extend(cells)
+    if not arranged.keys or len(answers) < 2:
+        return values
+    rows = permutation(
+        [values[name] for name, _ in arranged.keys], [direction for _, direction in arranged.keys]
+    ).tolist()
+    return {name: [cells[row] for row in rows] for name, cells in values.items()}

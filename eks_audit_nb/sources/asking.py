@@ -1,0 +1,239 @@
+"""One query of the service, from StartQuery to its last page: whole, or an error, or too long or too much for one.
+
+The recipe of a lossless answer: rows count only at Complete; pages are fetched until there is no token; their rows have to
+be as many as the service counted, and no row may come twice; a query that failed is started again; one that timed out, and
+one that gave as many rows as it may, are told to the caller, who asks for less.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eks_audit_nb.errors import CloudWatchError
+from eks_audit_nb.sources.base import size_text
+from eks_audit_nb.sources.calling import Caller
+from eks_audit_nb.sources.pacing import pause
+from eks_audit_nb.window import Window
+
+# The most rows that one query can return, since 2026. A limit in the text is respected instead.
+MAX_ROWS = 100_000
+_PENDING = {"Scheduled", "Running", "Unknown"}
+_ADVICE = {
+    "Failed": "The service could not run it; run it again, or over a shorter window.",
+    "Cancelled": "Somebody stopped it; run it again.",
+}
+# How many different values are kept once for all rows that have them; a column of names repeats itself.
+_KEPT_ONCE = 10_000
+
+
+class TooLongError(Exception):
+    """A query ran into the service's limit of 60 minutes; over less it may be done."""
+
+
+class Columns:
+    """Rows as GetQueryResults gives them, `{field, value}` without those that are missing, as lists of text by column."""
+
+    def __init__(self, names: Iterable[str] | None) -> None:
+        """Begin with no row; without names the columns are those that the rows have."""
+        self.values: dict[str, list[str | None]] = {name: [] for name in names or ()}
+        self.rows = 0
+        self.is_doubled = False  # whether a row's pointer came twice
+        self._is_open = names is None
+        self._pointers: set[str] = set()
+        self._kept: dict[str, str] = {}
+
+    def add(self, rows: Sequence[Sequence[Mapping[str, str]]]) -> None:
+        """Add the rows of a page."""
+        count = len(rows)
+        if self._is_open:
+            for name in {cell["field"]: None for row in rows for cell in row if cell["field"] != "@ptr"}:
+                self.values.setdefault(name, [None] * self.rows)
+        page: dict[str, list[str | None]] = {name: [None] * count for name in self.values}
+        pointers: list[str] = []
+        kept = self._kept
+        for index, row in enumerate(rows):
+            for cell in row:
+                name, value = cell["field"], cell.get("value")
+                if name == "@ptr" and value is not None:
+                    pointers.append(value)
+                column = page.get(name)
+                if column is not None and value is not None:
+                    column[index] = kept.setdefault(value, value) if len(kept) < _KEPT_ONCE else kept.get(value, value)
+        for name, cells in page.items():
+            self.values[name] += cells
+        self.rows += count
+        before = len(self._pointers)
+        self._pointers.update(pointers)
+        self.is_doubled |= len(self._pointers) - before < len(pointers)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one query gave: its id, the rows, and the service's own counts (`matched` None where it does not say)."""
+
+    query_id: str
+    columns: Columns
+    matched: int | None
+    scanned: int
+    skipped: int
+
+
+class Asker:
+    """The queries of one run: what they scan is added up, and all of them end when the run is ended."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        groups: Mapping[str, Any],
+        *,
+        max_rows: int = MAX_ROWS,
+        max_bytes: int | None = None,
+    ) -> None:
+        """Begin a run.
+
+        Args:
+            caller: Calls the service.
+            groups: How StartQuery is told the log groups.
+            max_rows: The most rows that the service gives for one query.
+            max_bytes: No query is started once so many were scanned.
+        """
+        self._caller = caller
+        self._groups = groups
+        self.max_rows = max_rows
+        self._max_bytes = max_bytes
+        self._bytes: dict[str, int] = {}
+        self._halt = threading.Event()
+
+    @property
+    def bytes_scanned(self) -> int:
+        """By all queries so far, those that failed or were stopped among them."""
+        return sum(list(self._bytes.values()))
+
+    def halt(self) -> None:
+        """End the run: every thread that waits stops its query in the service and leaves."""
+        self._halt.set()
+
+    def ask(
+        self,
+        text: str,
+        window: Window,
+        columns: Iterable[str] | None,
+        *,
+        has_limit: bool = False,
+        has_own_rows: bool = False,
+        is_free: bool = False,
+    ) -> Answered:
+        """Ask one query over one window.
+
+        Args:
+            text: The query.
+            window: Both ends inclusive, sent in milliseconds.
+            columns: The names to keep; None for all.
+            has_limit: Whether the text has a limit; none is sent beside it.
+            has_own_rows: Whether each row is an event of its own, so that no event may come twice.
+            is_free: Whether the service scans nothing for it, as for `estimate`.
+
+        Raises:
+            TooLongError: It timed out.
+            CloudWatchError: Anything else by which there is no whole answer; the query's id is in the message.
+            QueryError: The service refuses the text.
+        """
+        patience = self._caller.pacer.patience
+        names = None if columns is None else tuple(columns)
+        for attempt in range(patience.attempts):
+            if attempt:
+                pause(patience.jittered(attempt), self._halt)
+            with self._caller.pacer.slots.held(self._halt):
+                query_id = self._start(text, window, has_limit=has_limit)
+                try:
+                    page = self._wait(query_id, is_free=is_free)
+                    if page["status"] == "Complete":
+                        answered = self._fetched(query_id, page, names, has_own_rows=has_own_rows)
+                        self._caller.pacer.slots.was_answered()
+                        return answered
+                except BaseException:
+                    self._caller.stop(query_id)
+                    raise
+            status = page["status"]
+            if status == "Timeout":
+                raise TooLongError(query_id)
+            if status != "Failed":
+                break
+        tried = f" It was tried {patience.attempts} times." if status == "Failed" and patience.attempts > 1 else ""
+        advice = _ADVICE.get(status, "")
+        raise CloudWatchError(f"The query {query_id} ended with the status {status}.{tried} {advice}".strip())
+
+    def _start(self, text: str, window: Window, *, has_limit: bool) -> str:
+        if self._max_bytes is not None and self.bytes_scanned >= self._max_bytes > 0:
+            raise CloudWatchError(
+                f"{size_text(self.bytes_scanned)} were scanned, and max_bytes allows {size_text(self._max_bytes)}. "
+                "Allow more, or ask for a shorter window."
+            )
+        request: dict[str, Any] = {
+            **self._groups,
+            "startTime": window.start_ms,
+            "endTime": window.end_ms,
+            "queryString": text,
+        }
+        if not has_limit:
+            request["limit"] = self.max_rows
+        return self._caller.start(self._halt, **request)
+
+    def _wait(self, query_id: str, *, is_free: bool) -> dict[str, Any]:
+        patience = self._caller.pacer.patience
+        number = 0
+        while True:
+            page = self._caller.read(self._halt, queryId=query_id)
+            if not is_free:
+                self._bytes[query_id] = max(_count(page, "bytesScanned") or 0, self._bytes.get(query_id, 0))
+            if page["status"] not in _PENDING:
+                return page
+            pause(patience.pause(number), self._halt)
+            number += 1
+
+    def _fetched(
+        self, query_id: str, first: dict[str, Any], names: Sequence[str] | None, *, has_own_rows: bool
+    ) -> Answered:
+        """All pages; they are kept for days, so that what arrived wrong is fetched again at no cost."""
+        patience = self._caller.pacer.patience
+        page, problem = first, ""
+        for attempt in range(patience.attempts):
+            if attempt:
+                pause(patience.jittered(attempt), self._halt)
+                page = self._caller.read(self._halt, queryId=query_id)
+            columns = Columns(names)
+            columns.add(page.get("results", ()))
+            tokens: set[str] = set()
+            problem = ""
+            while token := page.get("nextToken"):
+                if token in tokens:
+                    problem = "came to the same page twice"
+                    break
+                tokens.add(token)
+                page = self._caller.read(self._halt, queryId=query_id, nextToken=token)
+                if page["status"] != "Complete":
+                    problem = f"gave a page with the status {page['status']}"
+                    break
+                columns.add(page.get("results", ()))
+            expected = _count(page, "resultCount")
+            if not problem and expected is not None and expected != columns.rows:
+                problem = f"has {expected:,} rows and {columns.rows:,} arrived"
+            if not problem and has_own_rows and columns.is_doubled:
+                problem = "gave a row twice"
+            if not problem:
+                return Answered(
+                    query_id,
+                    columns,
+                    _count(page, "recordsMatched"),
+                    _count(page, "recordsScanned") or 0,
+                    _count(page, "estimatedRecordsSkipped") or 0,
+                )
+        raise CloudWatchError(f"The query {query_id} {problem}. Run it again.")
+
+
+def _count(page: Mapping[str, Any], name: str) -> int | None:
+    value = page.get("statistics", {}).get(name)
+    return None if value is None else int(value)

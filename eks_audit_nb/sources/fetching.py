@@ -1,0 +1,255 @@
+"""All rows of a window, however many: planned by a count, asked in parts and in parallel, split further where need be.
+
+What it scans. A window that holds fewer bytes than as many events would have as one query returns is asked at once: once
+its bytes. For any other, one `stats count(*) by bin` tells where the rows are: once its bytes. Then the windows that hold
+rows are asked, together at most once its bytes again, and much less where rows are rare. A window that is full all the
+same, because events arrived since or because of bins with more rows than one query returns, is asked in smaller parts; only
+its own bytes are scanned again. So the whole stays below 2.2 times the window's bytes as long as no narrow bin holds much of
+the window. `estimate` tells the bytes before, and AWS does not charge for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from eks_audit_nb.errors import CloudWatchError
+from eks_audit_nb.insights import tree
+from eks_audit_nb.sources import splitting
+from eks_audit_nb.sources.asking import Answered, Asker, TooLongError
+from eks_audit_nb.sources.planning import Bin, Planned, pieces, planned
+from eks_audit_nb.window import Window, to_milliseconds, to_text
+
+# The least that a query is planned for, per row that could be: the shortest audit events have about so many bytes.
+SMALLEST_EVENT = 500
+# How many rows a window is planned for: two pages. More windows scan no more, and less lies in memory at once.
+ROOM = 20_000
+# How many bins a count is asked for: two pages.
+MOST_BINS = 20_000
+# How many parts a full window is cut into at once.
+_MOST_PIECES = 16
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one window, each part in the service's own order; `rows` as counted before, None without a count."""
+
+    window: Window
+    answers: tuple[Answered, ...]
+    counted: int | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(answer.columns.rows for answer in self.answers)
+
+
+@dataclass
+class Fetcher:
+    """The rows of one query that may be split."""
+
+    asker: Asker
+    query: tree.Query
+    columns: Sequence[str] | None
+    events: int = 0  # of the windows that were asked, each counted once
+    text: str = ""  # what is asked for the rows; the query's own text by default
+    has_own_rows: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.text = self.text or self.query.text
+        self.has_own_rows = splitting.has_own_rows(self.query)
+
+    # --- what is asked ---
+
+    def plan(self, window: Window, estimate: int | None) -> list[Planned]:
+        """The windows to ask, in the order of time.
+
+        Args:
+            window: All of it.
+            estimate: The bytes that it holds; None where that is not known.
+        """
+        if estimate is not None and estimate < self.asker.max_rows * SMALLEST_EVENT:
+            return [Planned(window)]
+        return self._counted(window, is_first=True)
+
+    def _counted(self, window: Window, *, is_first: bool = False) -> list[Planned]:
+        period = splitting.period_for(window, min(MOST_BINS, self.asker.max_rows))
+        text = splitting.counted_by_bin(self.query, period)
+        if not text:
+            return [Planned(window)]
+        try:
+            answered = self.asker.ask(text, window, (splitting.BIN, splitting.COUNT))
+        except TooLongError:
+            if window.start_ms == window.end_ms:
+                return [Planned(window)]
+            return [part for half in pieces(window, 2) for part in self._counted(half, is_first=is_first)]
+        if is_first:
+            self.events += answered.scanned
+        bins = _bins(answered)
+        total = sum(each.rows for each in bins or ())
+        if bins is None or (self.has_own_rows and answered.matched not in (None, total)):
+            return [Planned(window)]  # a count that cannot be read, or was cut, is no plan: the window is tried as it is
+        room = max(1, min(ROOM, self.asker.max_rows * 9 // 10))
+        found: list[Planned] = []
+        for part in planned(window, bins, period.milliseconds, room, with_gaps=not self.has_own_rows):
+            is_full = (part.rows or 0) >= self.asker.max_rows
+            is_narrower = part.window.end_ms - part.window.start_ms < window.end_ms - window.start_ms
+            found += self._counted(part.window) if is_full and period.milliseconds > 1 and is_narrower else [part]
+        return found
+
+    def fetch(self, part: Planned) -> Part:
+        """All rows of a window.
+
+        Raises:
+            CloudWatchError: There is no way to all of them.
+        """
+        window, reasons = part.window, []
+        answers: list[Answered] = []
+        if window.start_ms == window.end_ms and (part.rows or 0) >= self.asker.max_rows:
+            answers = self._by_stream(window, part.rows or 0)
+        else:
+            asked = self._asked(window)
+            if part.rows is None:
+                self.events += sum(answered.scanned for _, answered in asked)
+                asked = [each for one in asked for each in self._recounted(*one)]
+            for one in asked:
+                more, doubts = self._settled(*one)
+                answers += more
+                reasons += doubts
+        found = sum(answer.columns.rows for answer in answers)
+        if part.rows is not None and found < part.rows:
+            reasons.append(f"The service counted {part.rows:,} rows in {window} and gave {found:,}.")
+        return Part(window, tuple(answers), part.rows, tuple(reasons))
+
+    def _asked(
+        self, window: Window, text: str = "", columns: Sequence[str] | None = None
+    ) -> list[tuple[Window, Answered]]:
+        """A text, by default the query's, over a window, or over as many parts of it as can be answered in time."""
+        has_own_rows = self.has_own_rows and columns is None
+        try:
+            answered = self.asker.ask(text or self.text, window, columns or self.columns, has_own_rows=has_own_rows)
+        except TooLongError as error:
+            if window.start_ms == window.end_ms:
+                raise CloudWatchError(
+                    f"The query {error} ended with the status Timeout, over one millisecond. It took longer than 60 "
+                    "minutes; ask for less of each event."
+                ) from None
+            return [each for half in pieces(window, 2) for each in self._asked(half, text, columns)]
+        return [(window, answered)]
+
+    def _recounted(self, window: Window, answered: Answered) -> list[tuple[Window, Answered]]:
+        """The parts of a window that was asked without a count and is full, by a count."""
+        if answered.columns.rows < self.asker.max_rows or window.start_ms == window.end_ms:
+            return [(window, answered)]
+        windows = [part.window for part in self._counted(window)]
+        if windows == [window]:
+            return [(window, answered)]
+        return [each for part in windows for each in self._asked(part)]
+
+    def _settled(self, window: Window, answered: Answered) -> tuple[list[Answered], list[str]]:
+        """The answers that make up a window, in the order of time, where one may not be enough."""
+        rows, matched = answered.columns.rows, answered.matched or 0
+        if not self._is_full(answered):
+            return [answered], []
+        if window.start_ms == window.end_ms:
+            return self._by_stream(window, max(rows, matched)), []
+        room = max(1, min(rows, self.asker.max_rows) // 2)
+        count = max(2, min(-(-matched // room), _MOST_PIECES))
+        asked = [each for part in pieces(window, count) for each in self._asked(part)]
+        if rows < self.asker.max_rows and sum(each.columns.rows for _, each in asked) <= rows:
+            # Parts of it give no more, so that it is the service's number that cannot be explained.
+            return [answered], [f"The service matched {matched:,} events in {window} and gave {rows:,} rows."]
+        answers: list[Answered] = []
+        reasons: list[str] = []
+        for one in asked:
+            more, doubts = self._settled(*one)
+            answers += more
+            reasons += doubts
+        return answers, reasons
+
+    def _by_stream(self, window: Window, least: int) -> list[Answered]:
+        """One millisecond that holds more rows than a query returns, one log stream after the other."""
+        problem = (
+            f"{least:,} rows or more lie in the one millisecond {to_text(window.start_ms)}, and a query returns "
+            f"{self.asker.max_rows:,} at most. Filter further."
+        )
+        text = splitting.counted_by_stream(self.query)
+        if not text:
+            raise CloudWatchError(problem)
+        ((_, counted),) = self._asked(window, text, (splitting.STREAM, splitting.COUNT))
+        values = counted.columns.values
+        answers = []
+        for stream, count in zip(values[splitting.STREAM], values[splitting.COUNT], strict=True):
+            only = splitting.of_stream(self.query, self.text, stream or "")
+            if not only:
+                raise CloudWatchError(problem)
+            ((_, answered),) = self._asked(window, only)
+            if self._is_full(answered) or answered.columns.rows < int(count or 0):
+                raise CloudWatchError(f"{problem} {answered.columns.rows:,} of the log stream {stream} came.")
+            answers.append(answered)
+        if sum(answer.columns.rows for answer in answers) < least:
+            raise CloudWatchError(problem)
+        return answers
+
+    def _is_full(self, answered: Answered) -> bool:
+        """Whether there may be more rows than came."""
+        rows = answered.columns.rows
+        return rows >= self.asker.max_rows or (self.has_own_rows and rows < (answered.matched or 0))
+
+    # --- in parallel ---
+
+    def parts(self, windows: Sequence[Planned], workers: int) -> Iterator[Part]:
+        """The rows of each window, in the order given; no more windows than workers are ahead of the reader.
+
+        Raises:
+            EksAuditError: The first error; all queries that run are stopped in the service, as they are when the
+                reader leaves or is interrupted.
+        """
+        if len(windows) == 1 or workers == 1:
+            yield from map(self.fetch, windows)
+            return
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="eks-audit")
+        waiting: list[Future[Part]] = []
+        try:
+            for part in windows:
+                waiting.append(pool.submit(self.fetch, part))
+                if len(waiting) >= workers:
+                    yield _first(waiting)
+            while waiting:
+                yield _first(waiting)
+        except BaseException:
+            self.asker.halt()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _first(waiting: list[Future[Part]]) -> Part:
+    """The first of them, as soon as it is there; or the error of any."""
+    while not waiting[0].done():
+        # Not for ever: on some systems nothing interrupts a wait without an end.
+        wait([future for future in waiting if not future.done()], timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in waiting[1:]:
+            if future.done() and (error := future.exception()):
+                raise error
+    return waiting.pop(0).result()
+
+
+def _bins(answered: Answered) -> list[Bin] | None:
+    """The bins in the order of time; None where one cannot be read."""
+    values = answered.columns.values
+    try:
+        found = [
+            Bin(_milliseconds(beginning or ""), int(count or ""))
+            for beginning, count in zip(values[splitting.BIN], values[splitting.COUNT], strict=True)
+        ]
+    except ValueError:
+        return None
+    return sorted(found, key=lambda each: each.beginning)
+
+
+def _milliseconds(text: str) -> int:
+    return int(text) if text.isdecimal() else to_milliseconds(datetime.fromisoformat(f"{text}+00:00"))

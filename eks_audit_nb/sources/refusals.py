@@ -1,0 +1,124 @@
+"""What a refusal by AWS means here, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from eks_audit_nb.errors import CloudWatchError, EksAuditError, QueryError
+from eks_audit_nb.insights.nearness import nearest
+from eks_audit_nb.sources.log_groups import LogGroups
+from eks_audit_nb.window import to_text
+
+_ACTION = re.compile(r"perform: ?(?P<action>[\w-]+:\w+)")
+_DENIED = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorizedException"}
+_STALE = {"ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId"}
+# How a refusal of a window before the log group's creation begins, as AWS's own "large query" example looks for it.
+_BEFORE_CREATION = "Query's end date and time"
+_PREFIX = "/aws/eks/"
+# How many log groups are looked through for a name that is near: pages of 50.
+_PAGES = 10
+
+
+def explained(error: Exception, text: str, groups: LogGroups, session: Any, logs: Any) -> EksAuditError:
+    """The error to raise for one of boto3's.
+
+    Args:
+        error: A ClientError or another error of botocore.
+        text: The query, where the call was StartQuery.
+        groups: What was asked.
+        session: For what else has to be asked to say what is wrong.
+        logs: The client that was refused.
+    """
+    if isinstance(error, NoCredentialsError):
+        return CloudWatchError("There are no AWS credentials. Log in, or choose a profile with AWS_PROFILE.")
+    if not isinstance(error, ClientError):
+        return CloudWatchError(f"AWS cannot be reached: {error}")
+    code, message = str(error.response["Error"]["Code"]), error.response["Error"].get("Message", "")
+    if code == "MalformedQueryException" and message.startswith(_BEFORE_CREATION):
+        return CloudWatchError(f"{code}: {message} {_creation(groups, logs)}".strip())
+    if code == "MalformedQueryException" and text:
+        details: dict[str, Any] = dict(error.response)
+        location = details.get("queryCompileError", {}).get("location", {})
+        start = int(location.get("startCharOffset", 0))
+        end = int(location.get("endCharOffset", start + 1))
+        return QueryError(f"CloudWatch refuses the query: {message}", text, start, end)
+    if code == "ResourceNotFoundException":
+        advice = _missing(groups, session, logs) if error.operation_name == "StartQuery" else ""
+    elif code in _DENIED:
+        advice = f"The caller's IAM policy lacks {missing_action(message, error.operation_name)}. {_POLICY}"
+    elif code in _STALE:
+        advice = "The credentials are not valid any more. Log in again, or choose a profile with AWS_PROFILE."
+    else:
+        advice = {
+            "LimitExceededException": "Too many queries run in this account; try again when some have ended.",
+            "ThrottlingException": "The account's request rate is used up; try again in a minute.",
+        }.get(code, "")
+    return CloudWatchError(f"{code}: {message} {advice}".strip())
+
+
+_POLICY = "The README has the least policy for reading."
+
+
+def missing_action(message: str, operation: str, service: str = "logs") -> str:
+    """The IAM action that was refused: AWS's message names it, or the call does."""
+    found = _ACTION.search(message)
+    return found["action"] if found else f"{service}:{operation}"
+
+
+def _missing(groups: LogGroups, session: Any, logs: Any) -> str:
+    """Which log group is not there, the ones with the nearest names, and whether audit logging is on at all."""
+    names = _known_groups(logs)
+    missing = [name for name in groups.names if name not in names] if names else list(groups.names)
+    said = [
+        f"There is no log group {', '.join(missing or groups.names)} in this account and region, or control plane logging "
+        "was never on. Check the cluster's name, AWS_REGION and AWS_PROFILE."
+    ]
+    near = list(dict.fromkeys(filter(None, (nearest(name, names) for name in missing))))
+    if near:
+        said.append(f"Did you mean {', '.join(near)}?")
+    elif names:
+        said.append(f"There are: {', '.join(names[:5])}{' and others' if len(names) > 5 else ''}.")
+    return " ".join([*said, *logging_of(groups, session)])
+
+
+def _known_groups(logs: Any) -> list[str]:
+    """The log groups of EKS clusters that the caller may see; none where it may not look."""
+    names: list[str] = []
+    request: dict[str, Any] = {"logGroupNamePrefix": _PREFIX}
+    with suppress(ClientError, BotoCoreError):
+        for _ in range(_PAGES):
+            page = logs.describe_log_groups(**request)
+            names += [str(group["logGroupName"]) for group in page.get("logGroups", [])]
+            if not page.get("nextToken"):
+                break
+            request["nextToken"] = page["nextToken"]
+    return names
+
+
+def logging_of(groups: LogGroups, session: Any) -> list[str]:
+    """A sentence for each cluster whose audit logging is off; nothing where it is on, or cannot be asked."""
+    from eks_audit_nb.cluster import logging_status
+
+    said = []
+    for cluster in groups.clusters:
+        with suppress(CloudWatchError):
+            status = logging_status(session, cluster)
+            if not status.is_audit_on:
+                said.append(str(status))
+    return said
+
+
+def _creation(groups: LogGroups, logs: Any) -> str:
+    created: list[int] = []
+    with suppress(ClientError, BotoCoreError):
+        for name in groups.names:
+            page = logs.describe_log_groups(logGroupNamePrefix=name)
+            created += [int(each["creationTime"]) for each in page.get("logGroups", []) if each["logGroupName"] == name]
+    when = f"It was created at {to_text(min(created))} UTC. " if created else ""
+    return f"The window lies before the log group's creation. {when}Ask for a later window."
+
+
