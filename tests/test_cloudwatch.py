@@ -90,6 +90,17 @@ def sent(service: FakeCloudWatch, action: str) -> list[dict[str, Any]]:
     return [request for name, request in service.requests if name == action]
 
 
+def started(service: FakeCloudWatch) -> list[dict[str, Any]]:
+    """The queries that were started, but for those that only ask for an estimate."""
+    return [request for request in sent(service, "StartQuery") if not request["queryString"].endswith("estimate")]
+
+
+def reads(service: FakeCloudWatch) -> list[dict[str, Any]]:
+    """The looks at those queries and the pages of them."""
+    asked = [id_ for id_, query in service.queries.items() if not query.text.endswith("estimate")]
+    return [request for request in sent(service, "GetQueryResults") if request["queryId"] in asked]
+
+
 # --- waiting --------------------------------------------------------------------------------------------------------
 
 
@@ -102,7 +113,7 @@ def test_rows_count_only_when_the_query_is_complete(
     result = prod.run(ROWS, START, END)
     assert list(result.frame["auditID"]) == [f"id-{number:02}" for number in range(12)]
     assert result.complete
-    assert len(sent(service, "GetQueryResults")) == len(before) + 1
+    assert len(reads(service)) == len(before) + 1
     assert not service.stopped
 
 
@@ -113,7 +124,7 @@ def test_other_ends_are_errors(prod: CloudWatchSource, service: FakeCloudWatch, 
     service.behaviour.statuses, service.behaviour.final_status = before, status
     with pytest.raises(CloudWatchError) as error:
         prod.run(ROWS, START, END)
-    (query_id,) = {request["queryId"] for request in sent(service, "GetQueryResults")}
+    (query_id,) = {request["queryId"] for request in reads(service)}
     assert f"The query {query_id} ended with the status {status}." in str(error.value)
 
 
@@ -126,7 +137,7 @@ def test_pages(prod: CloudWatchSource, service: FakeCloudWatch, size: int) -> No
     service.behaviour.page_size = size
     result = prod.run(ROWS, START, END)
     assert list(result.frame["auditID"]) == [f"id-{number:02}" for number in range(12)]
-    assert len(sent(service, "GetQueryResults")) == -(-12 // size)
+    assert len(reads(service)) == -(-12 // size)
 
 
 @pytest.mark.parametrize("size", [5, 100])
@@ -143,7 +154,7 @@ def test_lost_rows_are_an_error(prod: CloudWatchSource, service: FakeCloudWatch,
 def test_the_most_rows_are_asked_for(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
     """Without a limit in the text the service is asked for 100,000 rows, and not for its default."""
     prod.run(ROWS, START, END)
-    assert sent(service, "StartQuery")[0]["limit"] == 100_000
+    assert started(service)[0]["limit"] == 100_000
 
 
 @pytest.mark.parametrize(
@@ -152,7 +163,7 @@ def test_the_most_rows_are_asked_for(prod: CloudWatchSource, service: FakeCloudW
 def test_a_limit_in_the_text_is_the_only_one(prod: CloudWatchSource, service: FakeCloudWatch, text: str) -> None:
     """A limit in the text is respected: none is sent beside it, and reaching it is a note and no incompleteness."""
     result = prod.run(text, START, END)
-    assert "limit" not in sent(service, "StartQuery")[0]
+    assert "limit" not in started(service)[0]
     assert len(result) == 3
     assert result.complete
     assert result.notes == ("The limit of 3 in the query was reached; there may be more rows.",)
@@ -187,7 +198,7 @@ def test_skipped_events_are_incomplete(prod: CloudWatchSource, service: FakeClou
 def test_times_are_milliseconds(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
     """The window goes to the service in milliseconds, both ends inclusive, so that no event between seconds is lost."""
     result = prod.run(ROWS, "2026-11-24T10:05:00.000Z", "2026-11-24T10:10:00.000Z")
-    request = sent(service, "StartQuery")[0]
+    request = started(service)[0]
     assert (request["startTime"], request["endTime"]) == (1_795_514_700_000, 1_795_515_000_000)
     assert list(result.frame["auditID"]) == ["id-01", "id-02"]
 
@@ -209,7 +220,7 @@ def test_windows_count_from_now(prod: CloudWatchSource, start: str, end: str, ho
 def test_the_log_group(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
     """The group asked is the cluster's, and the text is sent as it was bound."""
     result = prod.run("refused_requests", START, END, username="x")
-    request = sent(service, "StartQuery")[0]
+    request = started(service)[0]
     assert request["logGroupName"] == "/aws/eks/prod/cluster"
     assert request["queryString"] == result.query
     assert 'like "x"' in result.query
@@ -241,7 +252,7 @@ def test_an_interrupt_stops_the_query(prod: CloudWatchSource, service: FakeCloud
         prod.run(ROWS, START, END)
     timer.join()
     assert time.monotonic() - began < 5
-    (query_id,) = {request["queryId"] for request in sent(service, "GetQueryResults")}
+    (query_id,) = {request["queryId"] for request in reads(service)}
     assert service.stopped == [query_id]
 
 

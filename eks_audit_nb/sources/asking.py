@@ -205,24 +205,7 @@ class Asker:
                 pause(patience.jittered(attempt), self._halt)
                 page = self._caller.read(self._halt, queryId=query_id)
             columns = Columns(names)
-            columns.add(page.get("results", ()))
-            tokens: set[str] = set()
-            problem = ""
-            while token := page.get("nextToken"):
-                if token in tokens:
-                    problem = "came to the same page twice"
-                    break
-                tokens.add(token)
-                page = self._caller.read(self._halt, queryId=query_id, nextToken=token)
-                if page["status"] != "Complete":
-                    problem = f"gave a page with the status {page['status']}"
-                    break
-                columns.add(page.get("results", ()))
-            expected = _count(page, "resultCount")
-            if not problem and expected is not None and expected != columns.rows:
-                problem = f"has {expected:,} rows and {columns.rows:,} arrived"
-            if not problem and has_own_rows and columns.is_doubled:
-                problem = "gave a row twice"
+            page, problem = self._pages(query_id, page, columns, has_own_rows=has_own_rows)
             if not problem:
                 return Answered(
                     query_id,
@@ -232,6 +215,29 @@ class Asker:
                     _count(page, "estimatedRecordsSkipped") or 0,
                 )
         raise CloudWatchError(f"The query {query_id} {problem}. Run it again.")
+
+    def _pages(
+        self, query_id: str, page: dict[str, Any], columns: Columns, *, has_own_rows: bool
+    ) -> tuple[dict[str, Any], str]:
+        """Add the rows of a page and of all behind it; gives the last one, and what is wrong with them."""
+        tokens: set[str] = set()
+        while True:
+            if page["status"] != "Complete":
+                return page, f"gave a page with the status {page['status']}"
+            rows = page.get("results", ())
+            columns.add(rows)
+            expected, token = _count(page, "resultCount"), page.get("nextToken")
+            if has_own_rows and columns.is_doubled:
+                return page, "gave a row twice"
+            is_over = expected is not None and columns.rows > expected
+            if is_over or (not token and expected not in (None, columns.rows)):
+                return page, f"has {expected:,} rows and {columns.rows:,} arrived"
+            if not token:
+                return page, ""
+            if token in tokens or not rows:
+                return page, "came to the same page twice" if rows else "gave an empty page before its last one"
+            tokens.add(token)
+            page = self._caller.read(self._halt, queryId=query_id, nextToken=token)
 
 
 def _count(page: Mapping[str, Any], name: str) -> int | None:

@@ -61,6 +61,10 @@ class Fetched:
     reasons: tuple[str, ...]
 
 
+class NoEstimateError(CloudWatchError):
+    """The service does not say what a query would scan."""
+
+
 class CloudWatchSource:
     """Log groups of EKS clusters, asked through boto3."""
 
@@ -241,7 +245,7 @@ class CloudWatchSource:
             answered.columns.values,
             answered.scanned,
             answered.matched,
-            tuple(_doubts(answered, limit, self._max_rows)),
+            tuple(_doubts(answered, parsed, self._max_rows)),
             answered.query_id,
         )
 
@@ -251,7 +255,10 @@ class CloudWatchSource:
         """A query whose rows stand each for itself."""
         arranged = ordered(parsed)
         fetcher = Fetcher(asker, parsed, arranged.columns, text=arranged.text)
-        parts = list(self._parts(fetcher, self._planned(fetcher, parsed.text, window)))
+        try:
+            parts = list(self._parts(fetcher, self._planned(fetcher, parsed.text, window)))
+        except QueryError as error:  # of a text that begins as the user's does
+            raise QueryError(error.message, parsed.text, error.start, error.end, error.hint) from None
         answers = [answer for part in parts for answer in part.answers]
         skipped = sum(answer.skipped for answer in answers)
         reasons = [reason for part in parts for reason in part.reasons]
@@ -269,30 +276,33 @@ class CloudWatchSource:
     def _planned(self, fetcher: Fetcher, text: str, window: Window) -> list[Planned]:
         try:
             size: int | None = self._estimated(fetcher.asker, text, window)
-        except (CloudWatchError, QueryError):
+        except (NoEstimateError, QueryError):
             if self.max_bytes is not None:
                 raise
-            size = None  # a service without `estimate`: the window is planned, and refuses what is wrong by itself
+            size = None  # a service without `estimate`; what else is wrong with the text is told when it is asked
         if size is not None:
             self._refuse_above(size if self._is_small(size) else 2 * size)
         return fetcher.plan(window, size)
 
     def _parts(self, fetcher: Fetcher, windows: Sequence[Planned]) -> Iterator[Part]:
         counts = [part.rows for part in windows if part.rows is not None]
-        with progress(sum(counts) if len(counts) == len(windows) else None, self.name) as bar:
+        with progress(sum(counts) if len(counts) == len(windows) else None, self.name) as moved:
             for part in fetcher.parts(windows, self._pacer.patience.queries):
-                bar.update(part.rows)
+                moved(part.rows)
                 yield part
 
     # --- cost ---
 
     def _estimated(self, asker: Asker, text: str, window: Window) -> int:
-        answered = asker.ask(splitting.estimated(text), window, None, is_free=True)
+        try:
+            answered = asker.ask(splitting.estimated(text), window, None, is_free=True)
+        except TooLongError as error:
+            raise NoEstimateError(f"The estimate {error} ended with the status Timeout. Try again.") from None
         # The name of the column is not documented, so that the only number is taken.
         found = [value for column in answered.columns.values.values() for value in column if value is not None]
         numbers = [int(float(value)) for value in found if value.replace(".", "", 1).isdecimal()]
         if len(numbers) != 1:
-            raise CloudWatchError(f"The service gives no estimate for this query ({answered.query_id}).")
+            raise NoEstimateError(f"The service gives no estimate for this query ({answered.query_id}).")
         return numbers[0]
 
     def _is_small(self, size: int) -> bool:
@@ -350,8 +360,12 @@ def _columns(query: tree.Query | None, values: dict[str, list[str | None]]) -> t
     return tuple(schema.Column(name, schema.FIELD_TYPES.get(name, schema.ColumnType.TEXT)) for name in values)
 
 
-def _doubts(answered: Answered, limit: int | None, max_rows: int) -> Iterator[str]:
-    if limit is None and answered.columns.rows >= max_rows:
+def _doubts(answered: Answered, parsed: tree.Query | None, max_rows: int) -> Iterator[str]:
+    limit, rows = splitting.limit_in(parsed), answered.columns.rows
+    is_event_each = parsed is not None and splitting.has_own_rows(splitting.without_limits(parsed))
+    if limit is not None and is_event_each and rows < min(limit, answered.matched or 0):
+        yield f"The service matched {answered.matched:,} events and gave {rows:,} rows, below the limit of {limit:,}."
+    if limit is None and rows >= max_rows:
         yield (
             f"The service returns {max_rows:,} rows at most and there may be more; this query cannot be asked in parts. "
             "Ask for a shorter window."

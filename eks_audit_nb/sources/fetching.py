@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from eks_audit_nb.errors import CloudWatchError
+from eks_audit_nb.errors import CloudWatchError, QueryError
 from eks_audit_nb.insights import tree
 from eks_audit_nb.sources import splitting
 from eks_audit_nb.sources.asking import Answered, Asker, TooLongError
@@ -82,10 +82,10 @@ class Fetcher:
             return [Planned(window)]
         try:
             answered = self.asker.ask(text, window, (splitting.BIN, splitting.COUNT))
-        except TooLongError:
-            if window.start_ms == window.end_ms:
-                return [Planned(window)]
-            return [part for half in pieces(window, 2) for part in self._counted(half, is_first=is_first)]
+        except TooLongError as error:
+            return [part for half in _halves(window, error) for part in self._counted(half, is_first=is_first)]
+        except QueryError:  # of a text that the user did not write; their own says what is wrong with it
+            return [Planned(window)]
         if is_first:
             self.events += answered.scanned
         bins = _bins(answered)
@@ -132,12 +132,7 @@ class Fetcher:
         try:
             answered = self.asker.ask(text or self.text, window, columns or self.columns, has_own_rows=has_own_rows)
         except TooLongError as error:
-            if window.start_ms == window.end_ms:
-                raise CloudWatchError(
-                    f"The query {error} ended with the status Timeout, over one millisecond. It took longer than 60 "
-                    "minutes; ask for less of each event."
-                ) from None
-            return [each for half in pieces(window, 2) for each in self._asked(half, text, columns)]
+            return [each for half in _halves(window, error) for each in self._asked(half, text, columns)]
         return [(window, answered)]
 
     def _recounted(self, window: Window, answered: Answered) -> list[tuple[Window, Answered]]:
@@ -236,6 +231,15 @@ def _first(waiting: list[Future[Part]]) -> Part:
             if future.done() and (error := future.exception()):
                 raise error
     return waiting.pop(0).result()
+
+
+def _halves(window: Window, error: TooLongError) -> list[Window]:
+    if window.start_ms == window.end_ms:
+        raise CloudWatchError(
+            f"The query {error} ended with the status Timeout, over one millisecond. It took longer than 60 minutes; "
+            "ask for less of each event."
+        ) from None
+    return pieces(window, 2)
 
 
 def _bins(answered: Answered) -> list[Bin] | None:

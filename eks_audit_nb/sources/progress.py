@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 _DELAY = 2.0
 
 
 @contextmanager
-def progress(total: int | None, label: str) -> Iterator[Any]:
-    """A bar on standard error; `update(rows)` moves it on. Nothing is written where nobody watches.
+def progress(total: int | None, label: str) -> Iterator[Callable[[int], object]]:
+    """A bar on standard error, moved on by so many rows at each call; nothing is written where nobody watches.
 
     Args:
         total: How many rows there will be; None where that is not known.
         label: What is fetched.
     """
+    if not is_watched():
+        yield lambda _rows: None
+        return
     from tqdm import tqdm
 
-    with tqdm(
-        total=total, desc=label, unit=" rows", unit_scale=True, delay=_DELAY, leave=False, disable=not is_watched()
-    ) as bar:
-        yield bar
+    with tqdm(total=total, desc=label, unit=" rows", unit_scale=True, delay=_DELAY, leave=False) as bar:
+        yield bar.update
 
 
 def is_watched() -> bool:

@@ -7,7 +7,7 @@ window by itself, and functions of the query's own time give another value for e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import functions, order, parse, schema, tree
@@ -93,6 +93,11 @@ def of_stream(query: tree.Query, text: str, stream: str) -> str:
 def estimated(text: str) -> str:
     """The text that asks what a query would scan."""
     return f"{text.rstrip().removesuffix('|')}\n| estimate"
+
+
+def without_limits(query: tree.Query) -> tree.Query:
+    """The tree of the query without its limits; its text stays."""
+    return replace(query, commands=tuple(each for each in query.commands if not isinstance(each, tree.Limit)))
 
 
 def limit_in(query: tree.Query | None) -> int | None:
