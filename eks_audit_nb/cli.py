@@ -18,6 +18,7 @@ from eks_audit_nb.terminal import cleaned
 DONE, ERROR, INCOMPLETE = 0, 1, 3
 
 _SOURCE_HELP = '"sample", a file, a folder, a glob in quotes, a case, or cloudwatch:CLUSTER'
+_CLUSTER_HELP = "cloudwatch:CLUSTER, cloudwatch:CLUSTER@REGION, or cloudwatch: and a log group's name or ARN"
 _TIME_HELP = "-24h, 2026-11-24, 2026-11-24T22:30:00Z or now; always UTC"
 # What is said once, in its own place, and not as a parameter too.
 _OWN_PLACES = {"source": "SOURCE", "start": "--start", "end": "--end"}
@@ -109,7 +110,25 @@ def build_parser() -> argparse.ArgumentParser:
         type=_from_one,
         help="discover no more fields of an event than this, as CloudWatch stops at 200; files only",
     )
+    query.add_argument(
+        "--max-bytes",
+        metavar="N",
+        type=_from_one,
+        help="refuse to start what would scan more bytes, as the service estimates them first; CloudWatch only",
+    )
     query.set_defaults(command=_query)
+
+    estimate = commands.add_parser("estimate", help="what a query would scan on CloudWatch, and what that costs")
+    estimate.add_argument("source", metavar="SOURCE", help=_CLUSTER_HELP)
+    estimate.add_argument("query", metavar="QUERY", help="as for `eks-audit query`")
+    estimate.add_argument(
+        "--price",
+        metavar="DOLLARS",
+        type=_price,
+        help="what your region asks for a gigabyte scanned (default: AWS's us-east-1 list price)",
+    )
+    _add_window(estimate)
+    estimate.set_defaults(command=_estimate)
 
     queries = commands.add_parser("queries", help="the queries that ship, or the whole of one")
     queries.add_argument("name", metavar="NAME", nargs="?")
@@ -151,6 +170,16 @@ def _add_window(parser: argparse.ArgumentParser) -> None:
 
 def _unshielded(text: str) -> str:
     return text.removeprefix(_SHIELD)
+
+
+def _price(text: str) -> float:
+    try:
+        price = float(text)
+    except ValueError:
+        price = -1.0
+    if not 0 <= price < float("inf"):
+        raise argparse.ArgumentTypeError(f"takes dollars, such as 0.0063, not {text!r}")
+    return price
 
 
 def _from_one(text: str) -> int:
@@ -197,12 +226,15 @@ def _query(given: argparse.Namespace) -> int:
     from eks_audit_nb.printing import write_rows
     from eks_audit_nb.sources import connect
 
-    text, parameters = _query_text(given.query), _parameters(given)
-    for name in ("self", "query"):  # Python's own names for what `run` is given
-        if name in parameters:
-            raise ParameterError(f"A placeholder of a query cannot be called {name!r}. Give it another name there.")
-    tables = dict(given.table)
-    source = connect(given.source, tables=tables, field_cap=given.field_cap, is_strict=given.strict, is_asked_once=True)
+    text, parameters = _query_text(given.query), _query_parameters(given)
+    source = connect(
+        given.source,
+        tables=dict(given.table),
+        field_cap=given.field_cap,
+        is_strict=given.strict,
+        is_asked_once=True,
+        max_bytes=given.max_bytes,
+    )
     try:
         result = source.run(text, given.start, given.end, **parameters)
     finally:
@@ -211,6 +243,25 @@ def _query(given: argparse.Namespace) -> int:
     for name, value in result.summary().items():
         print(f"{name + ':':10} {cleaned(value)}", file=sys.stderr)
     return DONE if result.complete else INCOMPLETE
+
+
+def _estimate(given: argparse.Namespace) -> int:
+    from eks_audit_nb.sources.base import CLOUDWATCH, DOLLARS_PER_GIGABYTE
+
+    if not given.source.startswith(CLOUDWATCH):
+        raise SourceError("To read files costs nothing. An estimate is for a cluster, such as cloudwatch:CLUSTER.")
+    from eks_audit_nb.sources.cloudwatch import CloudWatchSource
+
+    text, parameters = _query_text(given.query), _query_parameters(given)
+    price = DOLLARS_PER_GIGABYTE if given.price is None else given.price
+    source = CloudWatchSource(given.source.removeprefix(CLOUDWATCH), dollars_per_gigabyte=price)
+    try:
+        estimate = source.estimate(text, given.start, given.end, **parameters)
+    finally:
+        source.close()
+    for name, value in estimate.summary().items():
+        print(f"{name + ':':12} {value}")
+    return DONE
 
 
 def _queries(given: argparse.Namespace) -> int:
@@ -290,6 +341,14 @@ def _lab(given: argparse.Namespace) -> int:
     print(cleaned(f"The notebooks are in {folder}; what you change there stays there. {source}"), file=sys.stderr)
     lab = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     os.execv(sys.executable, lab)  # noqa: S606  # nothing but this interpreter and a folder of ours
+
+
+def _query_parameters(given: argparse.Namespace) -> dict[str, Any]:
+    parameters = _parameters(given)
+    for name in ("self", "query"):  # Python's own names for what `run` is given
+        if name in parameters:
+            raise ParameterError(f"A placeholder of a query cannot be called {name!r}. Give it another name there.")
+    return parameters
 
 
 def _parameters(given: argparse.Namespace) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from eks_audit_nb.sources.base import RESULT_MIMETYPE, Result, Statistics, limit_note, size_text
+from eks_audit_nb.sources.base import RESULT_MIMETYPE, Estimate, Result, Statistics, limit_note, size_text
 from eks_audit_nb.window import Window
 
 RESULT = Result(
@@ -69,7 +69,7 @@ def test_notes_are_no_doubt() -> None:
 def test_what_is_paid_for_has_a_price() -> None:
     """The cost is shown where the bytes are paid for, and only there."""
     paid = replace(RESULT, is_remote=True, query_id="12345678")
-    assert paid.summary()["Scanned"] == "27.8 MB, $0.0001 at list price"
+    assert paid.summary()["Scanned"] == "27.8 MB, $0.0001 at AWS's us-east-1 list price"
     assert paid.summary()["Query id"] == "12345678"
     assert "$" not in repr(RESULT)
 
@@ -119,6 +119,8 @@ def test_record() -> None:
         "reasons": [],
         "notes": [],
         "query_id": "",
+        "dollars": 0.0,
+        "console_url": "",
     }
 
 
@@ -153,5 +155,32 @@ def test_limit_note(limit: int | None, rows: int, notes: int) -> None:
 
 
 def test_dollars() -> None:
-    """A gigabyte costs half a cent."""
+    """A gigabyte costs half a cent by default, or what the region asks, and the price is named."""
     assert Statistics(1, 2_000_000_000).dollars == pytest.approx(0.01)
+    dear = Statistics(1, 2_000_000_000, dollars_per_gigabyte=0.0075)
+    assert dear.dollars == pytest.approx(0.015)
+    assert dear.price == "$0.0150 at $0.0075 a GB"
+
+
+def test_estimate() -> None:
+    """An estimate says bytes and dollars, and where the window will be counted first, twice as many at most."""
+    window = RESULT.window
+    assert window is not None
+    once, twice = (Estimate(3_000_000_000, is_planned, 0.005, window) for is_planned in (False, True))
+    assert once.most_bytes == 3_000_000_000
+    assert once.summary() == {
+        "Window": str(window),
+        "Would scan": "3.0 GB, $0.0150 at AWS's us-east-1 list price",
+    }
+    assert twice.most_bytes == 6_000_000_000
+    assert twice.summary()["At most"].startswith("6.0 GB, $0.0300 at AWS's us-east-1 list price")
+
+
+def test_the_console_is_a_link() -> None:
+    """The link to the AWS console can be followed in a notebook, and is a line of text elsewhere."""
+    linked = replace(RESULT, console_url="https://eu-west-1.console.aws.amazon.com/cloudwatch/home?a=b&c='d'")
+    html = linked._repr_mimebundle_()["text/html"]
+    assert "home?a=b&amp;c=&#x27;d&#x27;" in html
+    assert Text(html).tags.count("a") == 1
+    assert linked.summary()["Console"] == linked.record()["console_url"] == linked.console_url
+    assert "Console" not in RESULT.summary()

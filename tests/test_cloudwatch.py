@@ -20,13 +20,12 @@ from eks_audit_nb.engine.store import Event, EventStore
 from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
 from eks_audit_nb.queries import list_queries
 from eks_audit_nb.reading.lines import Tally, read_events
-from eks_audit_nb.sources import cloudwatch
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.files import FileSource
 
 from conftest import audit_event
+from fake_cloudwatch import Behaviour, FakeCloudWatch, Fault, LogGroup, Occasions, delivered, point_boto3_at, serve
 from pacers import hasty
-from fake_cloudwatch import Behaviour, FakeCloudWatch, point_boto3_at, serve
 
 START, END = "2026-11-24T10:00:00Z", "2026-11-24T10:59:59.999Z"
 ROWS = "fields auditID | sort auditID asc"
@@ -75,8 +74,7 @@ def service(
     point_boto3_at(monkeypatch, address)
     yield fake
     fake.store, fake.behaviour = store, Behaviour()
-    fake.requests.clear()
-    fake.stopped.clear()
+    fake.forget()
 
 
 @pytest.fixture
@@ -119,13 +117,24 @@ def test_rows_count_only_when_the_query_is_complete(
 
 @pytest.mark.parametrize("status", ["Failed", "Timeout", "Cancelled", "SomethingNew"])
 @pytest.mark.parametrize("before", [[], ["Running"]])
-def test_other_ends_are_errors(prod: CloudWatchSource, service: FakeCloudWatch, status: str, before: list[str]) -> None:
+@pytest.mark.parametrize("text", [ROWS, "stats count(*)"])
+def test_other_ends_are_errors(
+    prod: CloudWatchSource, service: FakeCloudWatch, status: str, before: list[str], text: str
+) -> None:
     """A query that ends in any other way is an error with the query's id, though rows came with it."""
     service.behaviour.statuses, service.behaviour.final_status = before, status
-    with pytest.raises(CloudWatchError) as error:
-        prod.run(ROWS, START, END)
-    (query_id,) = {request["queryId"] for request in reads(service)}
-    assert f"The query {query_id} ended with the status {status}." in str(error.value)
+    with pytest.raises(CloudWatchError, match=f"ended with the status {status}") as error:
+        prod.run(text, START, END)
+    assert list(service.queries)[-1] in str(error.value)
+
+
+def test_a_failure_is_tried_again(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
+    """A query that failed is started again, and the bytes of all tries count."""
+    service.behaviour.faults = {Fault.FAIL: Occasions(first=2)}
+    result = prod.run("stats count(*) as n", START, END)
+    assert result.frame["n"].tolist() == [12]
+    assert len(started(service)) == 3
+    assert result.statistics.bytes_scanned == service.bytes_scanned
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------
@@ -145,6 +154,8 @@ def test_lost_rows_are_an_error(prod: CloudWatchSource, service: FakeCloudWatch,
     """When fewer rows arrive than the service counted, nothing is returned and the error gives both numbers."""
     service.behaviour.page_size, service.behaviour.lost_rows = size, 1
     with pytest.raises(CloudWatchError, match="has 12 rows and 11 arrived"):
+        prod.run("stats count(*) by auditID", START, END)
+    with pytest.raises(CloudWatchError, match="has 1 rows and 0 arrived"):  # the estimate
         prod.run(ROWS, START, END)
 
 
@@ -169,19 +180,47 @@ def test_a_limit_in_the_text_is_the_only_one(prod: CloudWatchSource, service: Fa
     assert result.notes == ("The limit of 3 in the query was reached; there may be more rows.",)
 
 
-@pytest.mark.parametrize(("cap", "is_complete"), [(11, False), (12, False), (13, True)])
-def test_a_full_result_is_incomplete(
-    prod: CloudWatchSource, monkeypatch: pytest.MonkeyPatch, cap: int, is_complete: bool
-) -> None:
-    """As many rows as the service can return may not be all, and the result says so."""
-    monkeypatch.setattr(cloudwatch, "MAX_ROWS", cap)
-    result = prod.run(ROWS, START, END)
-    assert len(result) == min(cap, 12)
+@pytest.mark.parametrize(("most", "is_complete"), [(11, False), (12, False), (13, True)])
+@pytest.mark.parametrize(
+    "text", ["stats count(*) by auditID", "dedup auditID", f"{ROWS} | filter auditID in (fields auditID)"]
+)
+def test_what_cannot_be_split_and_is_full(service: FakeCloudWatch, text: str, most: int, is_complete: bool) -> None:
+    """As many rows as the service can return may not be all, and a query that cannot be asked in parts says so."""
+    service.behaviour.cap = most
+    source = CloudWatchSource("prod", pacer=hasty(), max_rows=most)
+    result = source.run(text, START, END)
+    source.close()
+    assert len(result) == min(most, 12)
+    assert len(started(service)) == 1
     assert result.complete is is_complete
     if not is_complete:
-        assert result.reasons == (
-            f"The service returns {cap} rows at most and there may be more. Ask for a shorter window.",
-        )
+        (reason,) = result.reasons
+        assert reason.startswith(f"The service returns {most} rows at most and there may be more; this query cannot")
+
+
+@pytest.mark.parametrize("most", [2, 5, 11, 12, 13])
+@pytest.mark.parametrize(
+    "text", [ROWS, "fields auditID", "fields auditID | sort @timestamp asc", "fields verb | sort auditID desc"]
+)
+def test_more_rows_than_one_query_returns(service: FakeCloudWatch, sample: FileSource, text: str, most: int) -> None:
+    """Rows that are more than one query returns are asked in parts, and come in the order of the query."""
+    source = CloudWatchSource("prod", pacer=hasty(), max_rows=most)
+    whole = CloudWatchSource("prod", pacer=hasty())
+    expected = whole.run(text, START, END)
+    service.behaviour.cap = most
+    result = source.run(text, START, END)
+    source.close()
+    whole.close()
+    assert result.complete
+    pd.testing.assert_frame_equal(result.frame, expected.frame)
+    assert len(result) == result.statistics.events_matched == result.statistics.events_scanned == 12
+
+
+def test_a_limit_above_what_the_service_gives(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
+    """Where the service gives fewer rows than it matched and the limit allows, the result is not whole."""
+    service.behaviour.cap = 3
+    result = prod.run(f"{ROWS} | limit 5", START, END)
+    assert result.reasons == ("The service matched 12 events and gave 3 rows, below the limit of 5.",)
 
 
 def test_skipped_events_are_incomplete(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
@@ -252,8 +291,36 @@ def test_an_interrupt_stops_the_query(prod: CloudWatchSource, service: FakeCloud
         prod.run(ROWS, START, END)
     timer.join()
     assert time.monotonic() - began < 5
-    (query_id,) = {request["queryId"] for request in reads(service)}
-    assert service.stopped == [query_id]
+    assert service.stopped == list(service.queries)
+    assert not service.running()
+
+
+def test_an_interrupt_stops_all_queries(service: FakeCloudWatch) -> None:
+    """Ctrl-C while windows are asked side by side stops all of their queries in the service."""
+    first = datetime(2026, 11, 24, 10, tzinfo=UTC)
+    times = [int((first + timedelta(seconds=10 * number)).timestamp() * 1000) for number in range(300)]
+    service.groups[service.log_group] = LogGroup(service.log_group, delivered([(at, "{}" * 500) for at in times]))
+    source = CloudWatchSource("prod", pacer=hasty(queries=4), max_rows=60)
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def slow_down() -> None:
+        while len(started(service)) < 2:  # the first one counts
+            time.sleep(0.0001)
+        service.behaviour.seconds = 1000
+        until = time.monotonic() + 10
+        while len(service.running()) < 3 and time.monotonic() < until:
+            time.sleep(0.001)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    slowing = threading.Thread(target=slow_down)
+    slowing.start()
+    with pytest.raises(KeyboardInterrupt):
+        source.run("fields @timestamp", START, END)
+    slowing.join()
+    source.close()
+    assert len(service.stopped) >= 3
+    assert not service.running()
 
 
 def test_a_failure_is_not_hidden_by_stopping(prod: CloudWatchSource, service: FakeCloudWatch) -> None:
@@ -280,11 +347,7 @@ def test_a_malformed_query(prod: CloudWatchSource) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "advice"),
     [
-        (
-            "AccessDeniedException",
-            400,
-            "The caller needs logs:StartQuery, logs:GetQueryResults and logs:StopQuery on it",
-        ),
+        ("AccessDeniedException", 400, "The caller's IAM policy lacks logs:StartQuery."),
         ("LimitExceededException", 400, "Too many queries run in this account"),
         ("ResourceNotFoundException", 400, "There is no log group /aws/eks/prod/cluster in this account and region"),
         ("ThrottlingException", 400, "The account's request rate is used up"),
@@ -292,9 +355,7 @@ def test_a_malformed_query(prod: CloudWatchSource) -> None:
         ("InvalidParameterException", 400, "InvalidParameterException: no"),
     ],
 )
-def test_refusals(
-    prod: CloudWatchSource, service: FakeCloudWatch, code: str, status: int, advice: str
-) -> None:
+def test_refusals(prod: CloudWatchSource, service: FakeCloudWatch, code: str, status: int, advice: str) -> None:
     """A refusal by AWS is an error with AWS's own words and what to do about it."""
     service.behaviour.refusal = (status, code, "no")
     with pytest.raises(CloudWatchError, match=f"^{code}: no") as error:

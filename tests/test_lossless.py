@@ -1,4 +1,4 @@
-"""The proof: whatever the service does, the rows that are fetched are those of the log, or it is said that they are not."""
+"""The proof: whatever the service does, the rows that are fetched are those of the log, or it is said that not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ from eks_audit_nb.sources.base import Result
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.window import to_text
 
-from fake_cloudwatch import Behaviour, FakeCloudWatch, Fault, LogGroup, Occasions, delivered, mixed, point_boto3_at, serve
+from fake_cloudwatch import (
+    Behaviour,
+    FakeCloudWatch,
+    Fault,
+    LogGroup,
+    Occasions,
+    delivered,
+    mixed,
+    point_boto3_at,
+    serve,
+)
 from pacers import hasty
 
 T = 1_795_514_400_000  # 2026-11-24T10:00:00Z
@@ -68,7 +78,7 @@ def fetched(source: CloudWatchSource, text: str = ROWS) -> Result | None:
 
 
 def check(result: Result | None, events: list[Event]) -> None:
-    """The rows are those of the log, each once; or the result says that it is not whole, and has none that is not there."""
+    """The rows are those of the log, each once; or the result says that it is not whole, and none is made up."""
     if result is None:
         return
     expected, got = Counter(event.message for event in events), Counter(result.frame["@message"])
@@ -79,19 +89,29 @@ def check(result: Result | None, events: list[Event]) -> None:
         assert times == sorted(times, reverse=True)
 
 
-@pytest.mark.parametrize("fault", list(Fault))
+# What is tried again, so that the rows come all the same where it does not happen each time.
+_CURED = {
+    *(Fault.THROTTLE, Fault.LIMIT, Fault.UNAVAILABLE, Fault.HANG_UP, Fault.FORGET, Fault.CUT, Fault.PENDING),
+    *(Fault.GHOST_ROWS, Fault.FAIL, Fault.LOSE_ROW, Fault.REPEAT_PAGE, Fault.REPEAT_TOKEN, Fault.REPLACE_PAGE),
+    Fault.TIMEOUT,
+}
+
+
+@pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.name)
 def test_each_misbehaviour(service: FakeCloudWatch, sources: dict[int, CloudWatchSource], fault: Fault) -> None:
     """Under each way to go wrong, seldom, often and always, no row is lost and none comes twice in silence."""
     spread = [(T + 60_000 * number + number % 3, f'{{"auditID":"id-{number}"}}', "audit") for number in range(30)]
     events = delivered(spread)
-    for occasions in (Occasions(first=1), Occasions(first=3), Occasions(every=4), Occasions(chance=0.5), Occasions(every=1)):
-        for page_size in (2, 10_000):
-            behaviour = Behaviour(faults={fault: occasions}, page_size=page_size)
-            service.become(LogGroup(PROD, events), behaviour=behaviour)
-            check(fetched(sources[10]), events)
+    for occasions in (Occasions(first=2), Occasions(every=5), Occasions(chance=0.5), Occasions(every=1)):
+        service.become(LogGroup(PROD, events), behaviour=Behaviour(faults={fault: occasions}, page_size=3))
+        result = fetched(sources[10])
+        check(result, events)
+        if fault in _CURED and occasions in (Occasions(first=2), Occasions(every=5)):
+            assert result is not None
+            assert result.complete
 
 
-_QUICK = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @_QUICK
@@ -102,4 +122,15 @@ def test_all_misbehaviours_at_random(
     """Under all of them at once no row is lost and none comes twice in silence."""
     behaviour = replace(mixed(seed, events=len(events)), concurrent_queries=None)
     service.become(LogGroup(PROD, events), behaviour=behaviour)
+    check(fetched(sources[rows]), events)
+
+
+@pytest.mark.deep
+@settings(max_examples=10_000, derandomize=False, suppress_health_check=list(HealthCheck))
+@given(events=logs(), seed=st.integers(0, 2**32), rows=st.sampled_from([4, 10, 100_000]))
+def test_all_misbehaviours_often(
+    service: FakeCloudWatch, sources: dict[int, CloudWatchSource], events: list[Event], seed: int, rows: int
+) -> None:
+    """The same, 10,000 times."""
+    service.become(LogGroup(PROD, events), behaviour=mixed(seed, events=len(events)))
     check(fetched(sources[rows]), events)

@@ -1,8 +1,8 @@
 """One query of the service, from StartQuery to its last page: whole, or an error, or too long or too much for one.
 
-The recipe of a lossless answer: rows count only at Complete; pages are fetched until there is no token; their rows have to
-be as many as the service counted, and no row may come twice; a query that failed is started again; one that timed out, and
-one that gave as many rows as it may, are told to the caller, who asks for less.
+The recipe of a lossless answer: rows count only at Complete; pages are fetched until there is no token; their rows
+have to be as many as the service counted, and no row may come twice; a query that failed is started again; one that
+timed out, and one that gave as many rows as it may, are told to the caller, who asks for less.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class TooLongError(Exception):
 
 
 class Columns:
-    """Rows as GetQueryResults gives them, `{field, value}` without those that are missing, as lists of text by column."""
+    """Rows of GetQueryResults, each a list of `{field, value}`, as lists of text by column, None where it is missing."""
 
     def __init__(self, names: Iterable[str] | None) -> None:
         """Begin with no row; without names the columns are those that the rows have."""

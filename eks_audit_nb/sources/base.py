@@ -17,7 +17,7 @@ SAMPLE = "sample"
 # What the name of a cluster's log group begins with.
 CLOUDWATCH = "cloudwatch:"
 
-# AWS's list price for Logs Insights in us-east-1, dollars for a gigabyte of log scanned: the default of what has a price.
+# AWS's list price for Logs Insights in us-east-1, dollars for a gigabyte of log scanned: the default of all prices.
 DOLLARS_PER_GIGABYTE = 0.005
 
 RESULT_MIMETYPE = "application/vnd.eks-audit.result+json"

@@ -18,7 +18,13 @@ from eks_audit_nb.sources.pacing import Pacer, Rate, pause
 # last one, one query too many, the errors of StartQuery in the API reference.
 _TOO_FAST = {
     *("Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestThrottled"),
-    *("RequestThrottledException", "RequestLimitExceeded", "BandwidthLimitExceeded", "SlowDown", "PriorRequestNotComplete"),
+    *(
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "SlowDown",
+        "PriorRequestNotComplete",
+    ),
 }
 _TOO_MANY = "LimitExceededException"
 _PASSING = {"InternalFailure", "InternalServerError", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable"}

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -36,7 +37,7 @@ from eks_audit_nb.sources.base import (
 )
 from eks_audit_nb.sources.calling import Caller
 from eks_audit_nb.sources.console import console_url
-from eks_audit_nb.sources.fetching import SMALLEST_EVENT, Fetcher, Part
+from eks_audit_nb.sources.fetching import SMALLEST_EVENT, Fetcher, Part, interruptible
 from eks_audit_nb.sources.log_groups import parse_log_groups
 from eks_audit_nb.sources.ordering import Ordered, ordered, permutation
 from eks_audit_nb.sources.pacing import Pacer, shared
@@ -103,7 +104,8 @@ class CloudWatchSource:
             region = self.groups.region or os.environ.get("AWS_REGION") or None
             self._session = session or boto3.Session(region_name=region)
             # What boto3 would repeat by itself is repeated by `calling`, which lets all threads know of a refusal.
-            config = Config(retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=32)
+            once = {"mode": "standard", "total_max_attempts": 1}
+            config = Config(retries=once, max_pool_connections=32, connect_timeout=10, read_timeout=30)
             self._logs = self._session.client("logs", config=config, region_name=self.groups.region or None)
             credentials = self._session.get_credentials()
         except NoRegionError:
@@ -138,9 +140,9 @@ class CloudWatchSource:
             window = self.window(start, end)
             asker = self._asker()
             if parsed is not None and splitting.may_be_split(parsed):
-                answer = self._row_by_row(asker, parsed, window)
+                answer = interruptible(asker, partial(self._row_by_row, asker, parsed, window))
             else:
-                answer = self._at_once(asker, prepared.text, parsed, window)
+                answer = interruptible(asker, partial(self._at_once, asker, prepared.text, parsed, window))
         columns = _columns(parsed, answer.values)
         typed = frames.from_columns(answer.values, columns)
         return Result(
@@ -193,11 +195,12 @@ class CloudWatchSource:
                 message = "This query looks at all rows at once and cannot be asked window by window"
                 raise QueryError(message, prepared.text, 0, hint="Leave stats, dedup, limit and queries in lists out.")
             columns = schema.columns(parsed)
-            fetcher = Fetcher(self._asker(), parsed, [column.name for column in columns])
+            asker = self._asker()
+            fetcher = Fetcher(asker, parsed, [column.name for column in columns])
             planned = [
                 part
                 for gap in gaps(self.window(start, end), without)
-                for part in self._planned(fetcher, prepared.text, gap)
+                for part in interruptible(asker, partial(self._planned, fetcher, prepared.text, gap))
             ]
             for part in self._parts(fetcher, planned):
                 typed = frames.from_columns(_joined([part]), columns)
@@ -212,7 +215,8 @@ class CloudWatchSource:
         prepared = prepare(query, parameters)
         with prepared.as_written():
             window = self.window(start, end)
-            size = self._estimated(self._asker(), prepared.text, window)
+            asker = self._asker()
+            size = interruptible(asker, partial(self._estimated, asker, prepared.text, window))
         parsed = _parsed(prepared.text)
         is_planned = parsed is not None and splitting.may_be_split(parsed) and not self._is_small(size)
         return Estimate(size, is_planned, self.dollars_per_gigabyte, window)
@@ -239,7 +243,8 @@ class CloudWatchSource:
             answered = asker.ask(text, window, names, has_limit=limit is not None)
         except TooLongError as error:
             raise CloudWatchError(
-                f"The query {error} ended with the status Timeout. It took longer than 60 minutes; ask for a shorter window."
+                f"The query {error} ended with the status Timeout. It took longer than 60 minutes; "
+                "ask for a shorter window."
             ) from None
         return _Answer(
             answered.columns.values,

@@ -1,8 +1,9 @@
 """The link that opens a query and its window in the AWS console.
 
-AWS does not document the form. It is JSURL (github.com/Sage/jsurl, MIT) behind `queryDetail`, as links that were copied from
-the console show: `~(key~value~...)` for an object, `~(~item~item)` for a list, `~'text` for a text, in which letters,
-digits, `_`, `-` and `.` stand for themselves, others as `*` and two hexadecimal digits or `**` and four.
+AWS does not document the form. It is JSURL (github.com/Sage/jsurl, MIT) behind `queryDetail`, as links that were
+copied from the console show: `~(key~value~...)` for an object, `~(~item~item)` for a list, `~'text` for a text, in
+which letters, digits, `_`, `-` and `.` stand for themselves, others as `*` and two hexadecimal digits or `**` and
+four.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def console_url(region: str, groups: Sequence[str], query: str, window: Window) 
             "lang": "CWLI",
         }
     )
-    host = next((host for begin, host in _CONSOLES.items() if region.startswith(begin)), f"{region}.console.aws.amazon.com")
+    host = next(
+        (host for begin, host in _CONSOLES.items() if region.startswith(begin)), f"{region}.console.aws.amazon.com"
+    )
     # The console reads a `?` and a `=` behind the `#` only in this form.
     return f"https://{host}/cloudwatch/home?region={region}#logsV2:logs-insights$3FqueryDetail$3D~{detail}"
 

@@ -1,19 +1,20 @@
 """All rows of a window, however many: planned by a count, asked in parts and in parallel, split further where need be.
 
-What it scans. A window that holds fewer bytes than as many events would have as one query returns is asked at once: once
-its bytes. For any other, one `stats count(*) by bin` tells where the rows are: once its bytes. Then the windows that hold
-rows are asked, together at most once its bytes again, and much less where rows are rare. A window that is full all the
-same, because events arrived since or because of bins with more rows than one query returns, is asked in smaller parts; only
-its own bytes are scanned again. So the whole stays below 2.2 times the window's bytes as long as no narrow bin holds much of
-the window. `estimate` tells the bytes before, and AWS does not charge for it.
+What it scans. A window that holds fewer bytes than as many events would have as one query returns is asked at once:
+once its bytes. For any other, one `stats count(*) by bin` tells where the rows are: once its bytes. Then the windows
+that hold rows are asked, together at most once its bytes again, and much less where rows are rare. A window that is
+full all the same, because events arrived since or because of bins with more rows than one query returns, is asked in
+smaller parts; only its own bytes are scanned again. So the whole stays below 2.2 times the window's bytes as long as
+no narrow bin holds much of the window. `estimate` tells the bytes before, and AWS does not charge for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from eks_audit_nb.errors import CloudWatchError, QueryError
 from eks_audit_nb.insights import tree
@@ -30,6 +31,9 @@ ROOM = 20_000
 MOST_BINS = 20_000
 # How many parts a full window is cut into at once.
 _MOST_PIECES = 16
+# Not waited for longer at once, seconds: on some systems nothing interrupts a wait without an end.
+_LOOK = 0.5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,9 @@ class Fetcher:
         bins = _bins(answered)
         total = sum(each.rows for each in bins or ())
         if bins is None or (self.has_own_rows and answered.matched not in (None, total)):
-            return [Planned(window)]  # a count that cannot be read, or was cut, is no plan: the window is tried as it is
+            return [
+                Planned(window)
+            ]  # a count that cannot be read, or was cut, is no plan: the window is tried as it is
         room = max(1, min(ROOM, self.asker.max_rows * 9 // 10))
         found: list[Planned] = []
         for part in planned(window, bins, period.milliseconds, room, with_gaps=not self.has_own_rows):
@@ -149,14 +155,22 @@ class Fetcher:
         rows, matched = answered.columns.rows, answered.matched or 0
         if not self._is_full(answered):
             return [answered], []
+        # What the service says it matched and does not give, though it gives fewer rows than it may.
+        doubt = [f"The service matched {matched:,} events in {window} and gave {rows:,} rows."]
+        is_short = rows < self.asker.max_rows
         if window.start_ms == window.end_ms:
-            return self._by_stream(window, max(rows, matched)), []
+            try:
+                return self._by_stream(window, max(rows, matched)), []
+            except CloudWatchError:
+                if not is_short:
+                    raise
+                return [answered], doubt
         room = max(1, min(rows, self.asker.max_rows) // 2)
         count = max(2, min(-(-matched // room), _MOST_PIECES))
         asked = [each for part in pieces(window, count) for each in self._asked(part)]
-        if rows < self.asker.max_rows and sum(each.columns.rows for _, each in asked) <= rows:
-            # Parts of it give no more, so that it is the service's number that cannot be explained.
-            return [answered], [f"The service matched {matched:,} events in {window} and gave {rows:,} rows."]
+        is_any_more = sum(each.columns.rows for _, each in asked) > rows
+        if is_short and not is_any_more and sum(self._is_full(each) for _, each in asked) > 1:
+            return [answered], doubt  # its number cannot be explained, here nor there: to go on would never end
         answers: list[Answered] = []
         reasons: list[str] = []
         for one in asked:
@@ -203,9 +217,6 @@ class Fetcher:
             EksAuditError: The first error; all queries that run are stopped in the service, as they are when the
                 reader leaves or is interrupted.
         """
-        if len(windows) == 1 or workers == 1:
-            yield from map(self.fetch, windows)
-            return
         pool = ThreadPoolExecutor(workers, thread_name_prefix="eks-audit")
         waiting: list[Future[Part]] = []
         try:
@@ -222,11 +233,27 @@ class Fetcher:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def interruptible(asker: Asker, work: Callable[[], T]) -> T:
+    """Do something that asks, in another thread: an interrupt then hits a thread that only waits, and no call.
+
+    Raises:
+        BaseException: What the work raised; or what came from outside, once all queries of the run are stopped.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="eks-audit-run") as pool:
+        future = pool.submit(work)
+        try:
+            while not future.done():
+                wait([future], timeout=_LOOK)
+            return future.result()
+        except BaseException:
+            asker.halt()
+            raise
+
+
 def _first(waiting: list[Future[Part]]) -> Part:
     """The first of them, as soon as it is there; or the error of any."""
     while not waiting[0].done():
-        # Not for ever: on some systems nothing interrupts a wait without an end.
-        wait([future for future in waiting if not future.done()], timeout=0.5, return_when=FIRST_COMPLETED)
+        wait([future for future in waiting if not future.done()], timeout=_LOOK, return_when=FIRST_COMPLETED)
         for future in waiting[1:]:
             if future.done() and (error := future.exception()):
                 raise error

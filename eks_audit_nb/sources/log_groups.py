@@ -16,8 +16,8 @@ _NAME = re.compile(r"/?[\w./#-]+")
 _CLUSTER = re.compile(r"(?P<cluster>[A-Za-z0-9][\w-]*)(@(?P<region>[a-z]{2}[a-z0-9-]*-\d+))?")
 _OF_CLUSTER = re.compile(r"/aws/eks/(?P<cluster>[^/]+)/cluster")
 _FORMS = (
-    f'Write "{CLOUDWATCH}CLUSTER", "{CLOUDWATCH}CLUSTER@REGION", "{CLOUDWATCH}/aws/eks/CLUSTER/cluster", or the ARN of a '
-    "log group; several with commas."
+    f'Write "{CLOUDWATCH}CLUSTER", "{CLOUDWATCH}CLUSTER@REGION", "{CLOUDWATCH}/aws/eks/CLUSTER/cluster", or the ARN of '
+    "a log group; several with commas."
 )
 
 

@@ -1,10 +1,10 @@
 """The order of rows that came in parts: the same as if the service had sorted them all at once.
 
-Parts are disjoint in time, so that an order by `@timestamp` is the order of the parts. For any other, what is sorted by is
-fetched as a column of its own where it is not one already, and the rows are sorted here by the service's rule (CloudWatch
-Logs User Guide, "sort"): values that are no numbers first, by their runs of digits and of other signs, then numbers;
-descending is the exact reverse. Where the service leaves it open: missing values come before all others, and of equal rows
-the newer one comes first.
+Parts are disjoint in time, so that an order by `@timestamp` is the order of the parts. For any other, what is sorted
+by is fetched as a column of its own where it is not one already, and the rows are sorted here by the service's rule
+(CloudWatch Logs User Guide, "sort"): values that are no numbers first, by their runs of digits and of other signs,
+then numbers; descending is the exact reverse. Where the service leaves it open: missing values come before all
+others, and of equal rows the newer one comes first.
 """
 
 from __future__ import annotations
@@ -89,14 +89,15 @@ def _is_time(key: tree.SortKey) -> bool:
 
 
 def _with(query: tree.Query, added: Sequence[str]) -> str:
-    """The text with more columns: the last display has the last word; without any that shows, the defaults are named."""
+    """The text with more columns: the last display counts; without a command that shows, the defaults are named."""
     if not added:
         return query.text
     shown: list[str] = []
     displays = [command for command in query.commands if isinstance(command, tree.Display)]
     if displays:
         shown = [
-            f"`{item.name}`" if item.is_aliased else query.source_of(item.expression) for item in displays[-1].selections
+            f"`{item.name}`" if item.is_aliased else query.source_of(item.expression)
+            for item in displays[-1].selections
         ]
     elif not any(isinstance(command, tree.Fields) for command in query.commands):
         shown = list(schema.DEFAULT_NAMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from eks_audit_nb.window import Window
 
@@ -44,7 +45,11 @@ def planned(window: Window, bins: Sequence[Bin], width: int, room: int, *, with_
     """
     if not bins and with_gaps:
         return [Planned(window, 0)]
-    gap = window.end_ms - window.start_ms + 1 if with_gaps else max(3 * width, int((window.end_ms - window.start_ms + 1) * _GAP_SHARE))
+    gap = (
+        window.end_ms - window.start_ms + 1
+        if with_gaps
+        else max(3 * width, int((window.end_ms - window.start_ms + 1) * _GAP_SHARE))
+    )
     found: list[Planned] = []
     start, rows, last = window.start_ms, 0, window.start_ms
     for each in bins:
@@ -69,7 +74,7 @@ def pieces(window: Window, count: int) -> list[Window]:
     span = window.end_ms - window.start_ms + 1
     count = min(count, span)
     edges = [window.start_ms + span * number // count for number in range(count + 1)]
-    return [Window(start, end - 1) for start, end in zip(edges, edges[1:], strict=False)]
+    return [Window(start, end - 1) for start, end in pairwise(edges)]
 
 
 def gaps(window: Window, without: Sequence[Window]) -> Iterator[Window]:

@@ -73,10 +73,9 @@ def _missing(groups: LogGroups, session: Any, logs: Any) -> str:
     """Which log group is not there, the ones with the nearest names, and whether audit logging is on at all."""
     names = _known_groups(logs)
     missing = [name for name in groups.names if name not in names] if names else list(groups.names)
-    said = [
-        f"There is no log group {', '.join(missing or groups.names)} in this account and region, or control plane logging "
-        "was never on. Check the cluster's name, AWS_REGION and AWS_PROFILE."
-    ]
+    named = ", ".join(missing or groups.names)
+    which = f"There is no log group {named} in this account and region, or control plane logging was never on."
+    said = [which, "Check the cluster's name, AWS_REGION and AWS_PROFILE."]
     near = list(dict.fromkeys(filter(None, (nearest(name, names) for name in missing))))
     if near:
         said.append(f"Did you mean {', '.join(near)}?")
@@ -120,5 +119,3 @@ def _creation(groups: LogGroups, logs: Any) -> str:
             created += [int(each["creationTime"]) for each in page.get("logGroups", []) if each["logGroupName"] == name]
     when = f"It was created at {to_text(min(created))} UTC. " if created else ""
     return f"The window lies before the log group's creation. {when}Ask for a later window."
-
-

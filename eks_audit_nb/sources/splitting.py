@@ -1,8 +1,9 @@
 """Which queries may be asked in parts, and the texts by which that is done.
 
-A query may be asked window by window where each of its rows comes from one event and depends on no other: then the rows of
-the parts are the rows of the whole. `stats`, `dedup` and a limit look at all rows at once, a query in a list reads the whole
-window by itself, and functions of the query's own time give another value for each part; those are asked at once.
+A query may be asked window by window where each of its rows comes from one event and depends on no other: then the
+rows of the parts are the rows of the whole. `stats`, `dedup` and a limit look at all rows at once, a query in a list
+reads the whole window by itself, and functions of the query's own time give another value for each part; those are
+asked at once.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ PERIODS = tuple(
 
 
 def period_for(window: Window, most: int) -> Period:
-    """The narrowest bins of which the window has no more than so many; the widest there is where none are few enough."""
+    """The narrowest bins of which the window has no more than so many; the widest ones where none are few enough."""
     span = window.end_ms - window.start_ms + 1
     return next((each for each in PERIODS if span <= (most - 1) * each.milliseconds), PERIODS[-1])
 
