@@ -195,7 +195,7 @@ def test_what_cannot_be_split_and_is_full(service: FakeCloudWatch, text: str, mo
     assert result.complete is is_complete
     if not is_complete:
         (reason,) = result.reasons
-        assert reason.startswith(f"The service returns {most} rows at most and there may be more; this query cannot")
+        assert reason.startswith(f"The service returns {most} rows at most and there may be more; it cannot")
 
 
 @pytest.mark.parametrize("most", [2, 5, 11, 12, 13])

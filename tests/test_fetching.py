@@ -66,7 +66,7 @@ SPELLS = tuple(start + offset for start in (0, 900_000, 3_000_000) for offset in
 def test_less_than_2_2_times_the_window(
     service: FakeCloudWatch, prod: CloudWatchSource, times: tuple[int, ...], text: str
 ) -> None:
-    """However the rows lie, count and rows scan less than 2.2 times the window's bytes, and the result says how much."""
+    """However the rows lie, count and rows scan less than 2.2 times the window's bytes, as the result says."""
     group = log(*times)
     service.become(group, behaviour=Behaviour(cap=1000))
     result = prod.run(text, START, END)
@@ -190,6 +190,7 @@ def test_windows(service: FakeCloudWatch, prod: CloudWatchSource) -> None:
     assert len(parts) >= 9
     assert all(one.window.end_ms < other.window.start_ms for one, other in pairwise(parts))
     assert [part.counted for part in parts] == [len(part.frame) for part in parts]
+    assert parts[-1].bytes_scanned == service.bytes_scanned
     for part in parts:
         assert part.frame["@timestamp"].between(part.window.start, part.window.end).all()
         assert part.reasons == ()
@@ -208,6 +209,12 @@ def test_windows_that_are_left_out(service: FakeCloudWatch, prod: CloudWatchSour
     service.forget()
     assert list(prod.windows(ROWS, START, END, without=[Window(T, T + HOUR)])) == []
     assert service.called("StartQuery") == 0
+
+
+def test_windows_with_skipped_events(service: FakeCloudWatch, prod: CloudWatchSource) -> None:
+    """Events that the service skipped are told with their window."""
+    service.become(log(*EVEN), behaviour=Behaviour(cap=1000, skipped=3))
+    assert all(part.reasons == ("The service skipped about 3 events.",) for part in prod.windows(ROWS, START, END))
 
 
 def test_windows_need_rows_that_stand_for_themselves(prod: CloudWatchSource) -> None:

@@ -34,7 +34,7 @@ class TooLongError(Exception):
 
 
 class Columns:
-    """Rows of GetQueryResults, each a list of `{field, value}`, as lists of text by column, None where it is missing."""
+    """Rows of GetQueryResults, lists of `{field, value}`, as lists of text by column; None where a row lacks one."""
 
     def __init__(self, names: Iterable[str] | None) -> None:
         """Begin with no row; without names the columns are those that the rows have."""

@@ -54,12 +54,21 @@ DEFAULT_SPAN = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Fetched:
-    """The rows of one window of a larger one, in the query's order; `counted` is what the service counted before."""
+    """The rows of one window of a larger one.
+
+    Attributes:
+        window: Both ends inclusive.
+        frame: The rows, the newest first, typed as by `run`.
+        counted: How many rows the service counted before; None where it was not asked.
+        reasons: A sentence for each reason why rows may be missing.
+        bytes_scanned: By all queries so far, counts among them.
+    """
 
     window: Window
     frame: pd.DataFrame
     counted: int | None
     reasons: tuple[str, ...]
+    bytes_scanned: int
 
 
 class NoEstimateError(CloudWatchError):
@@ -104,8 +113,12 @@ class CloudWatchSource:
             region = self.groups.region or os.environ.get("AWS_REGION") or None
             self._session = session or boto3.Session(region_name=region)
             # What boto3 would repeat by itself is repeated by `calling`, which lets all threads know of a refusal.
-            once = {"mode": "standard", "total_max_attempts": 1}
-            config = Config(retries=once, max_pool_connections=32, connect_timeout=10, read_timeout=30)
+            config = Config(
+                retries={"mode": "standard", "total_max_attempts": 1},
+                max_pool_connections=32,
+                connect_timeout=10,
+                read_timeout=30,
+            )
             self._logs = self._session.client("logs", config=config, region_name=self.groups.region or None)
             credentials = self._session.get_credentials()
         except NoRegionError:
@@ -203,8 +216,8 @@ class CloudWatchSource:
                 for part in interruptible(asker, partial(self._planned, fetcher, prepared.text, gap))
             ]
             for part in self._parts(fetcher, planned):
-                typed = frames.from_columns(_joined([part]), columns)
-                yield Fetched(part.window, typed.frame, part.counted, part.reasons)
+                typed = frames.from_columns(_arranged([part], _NEWEST_FIRST), columns)
+                yield Fetched(part.window, typed.frame, part.counted, _reasons([part]), asker.bytes_scanned)
 
     def estimate(self, query: str, start: str = "", end: str = "", **parameters: object) -> Estimate:
         """What a query would scan, by the service's own estimate, for which AWS does not charge.
@@ -265,16 +278,12 @@ class CloudWatchSource:
         except QueryError as error:  # of a text that begins as the user's does
             raise QueryError(error.message, parsed.text, error.start, error.end, error.hint) from None
         answers = [answer for part in parts for answer in part.answers]
-        skipped = sum(answer.skipped for answer in answers)
-        reasons = [reason for part in parts for reason in part.reasons]
-        if skipped:
-            reasons.append(_SKIPPED.format(skipped))
         matched = [answer.matched for answer in answers if answer.matched is not None]
         return _Answer(
             _arranged(parts, arranged),
             fetcher.events,
             sum(matched) if len(matched) == len(answers) else None,
-            tuple(reasons),
+            _reasons(parts),
             answers[0].query_id if answers else "",
         )
 
@@ -344,6 +353,7 @@ class _Answer:
     query_id: str
 
 
+_NEWEST_FIRST = Ordered("", (), (), is_ascending=False)
 _SKIPPED = "The service skipped about {:,} events."
 
 
@@ -372,21 +382,18 @@ def _doubts(answered: Answered, parsed: tree.Query | None, max_rows: int) -> Ite
         yield f"The service matched {answered.matched:,} events and gave {rows:,} rows, below the limit of {limit:,}."
     if limit is None and rows >= max_rows:
         yield (
-            f"The service returns {max_rows:,} rows at most and there may be more; this query cannot be asked in parts. "
+            f"The service returns {max_rows:,} rows at most and there may be more; it cannot be asked in parts. "
             "Ask for a shorter window."
         )
     if answered.skipped:
         yield _SKIPPED.format(answered.skipped)
 
 
-def _joined(parts: Sequence[Part]) -> dict[str, list[str | None]]:
-    """The columns of all answers, one after the other."""
-    values: dict[str, list[str | None]] = {}
-    for part in parts:
-        for answer in part.answers:
-            for name, cells in answer.columns.values.items():
-                values.setdefault(name, []).extend(cells)
-    return values
+def _reasons(parts: Sequence[Part]) -> tuple[str, ...]:
+    """Why rows of the parts may be missing."""
+    skipped = sum(answer.skipped for part in parts for answer in part.answers)
+    found = [reason for part in parts for reason in part.reasons]
+    return (*found, _SKIPPED.format(skipped)) if skipped else tuple(found)
 
 
 def _arranged(parts: Sequence[Part], arranged: Ordered) -> dict[str, list[str | None]]:

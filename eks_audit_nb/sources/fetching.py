@@ -25,8 +25,8 @@ from eks_audit_nb.window import Window, to_milliseconds, to_text
 
 # The least that a query is planned for, per row that could be: the shortest audit events have about so many bytes.
 SMALLEST_EVENT = 500
-# How many rows a window is planned for: two pages. More windows scan no more, and less lies in memory at once.
-ROOM = 20_000
+# How many rows a window is planned for: one page. More windows scan no more, and less lies in memory at once.
+ROOM = 10_000
 # How many bins a count is asked for: two pages.
 MOST_BINS = 20_000
 # How many parts a full window is cut into at once.
