@@ -1,9 +1,9 @@
 """What asking CloudWatch costs beside the service: `python benchmarks/cloudwatch.py` prints two tables.
 
 The service is the one of the tests (tests/fake_cloudwatch.py), on loopback, in a process of its own. First 10,000 rows
-of 12 fields: bare boto3 with a frame built from its rows, the project, and awswrangler where it is installed (in brackets
-how many times bare boto3's). Then 1,000,000 rows with their messages, ten times what one query returns: window by window,
-and all at once; `scanned` is how many times the window's bytes.
+of 12 fields: bare boto3 with a frame built from its rows, the project, and awswrangler where there is one; in brackets
+how many times bare boto3's. Then 1,000,000 rows with their messages, ten times what one query returns: window by
+window, and all at once; `scanned` is how many times the window's bytes.
 """
 
 from __future__ import annotations

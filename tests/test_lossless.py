@@ -6,7 +6,6 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -120,8 +119,7 @@ def test_all_misbehaviours_at_random(
     service: FakeCloudWatch, sources: dict[int, CloudWatchSource], events: list[Event], seed: int, rows: int
 ) -> None:
     """Under all of them at once no row is lost and none comes twice in silence."""
-    behaviour = replace(mixed(seed, events=len(events)), concurrent_queries=None)
-    service.become(LogGroup(PROD, events), behaviour=behaviour)
+    service.become(LogGroup(PROD, events), behaviour=mixed(seed, events=len(events)))
     check(fetched(sources[rows]), events)
 
 
