@@ -9,9 +9,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from eks_audit_nb.errors import SourceError
 
-_DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized")
-_NOT_LOGGED_IN = ("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId")
-_THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException")
+DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized", "NotAuthorizedException")
+NOT_LOGGED_IN = ("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId")
+THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException")
 
 
 @contextmanager
@@ -40,10 +40,10 @@ def code_of(failure: ClientError) -> str:
 
 
 def _advice(code: str, action: str, target: str) -> str:
-    if code in _DENIED:
+    if code in DENIED:
         return f"The caller needs {action} on {target}."
-    if code in _NOT_LOGGED_IN:
+    if code in NOT_LOGGED_IN:
         return "The AWS credentials are no longer valid. Log in again."
-    if code in _THROTTLED:
+    if code in THROTTLED:
         return "The account's request rate is used up; try again in a minute."
     return ""

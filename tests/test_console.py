@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eks_audit_nb.sources.console import console_url
+from eks_audit_nb.sources.cloudwatch.console import console_url
 from eks_audit_nb.window import Window
 
 WINDOW = Window(1_795_514_400_000, 1_795_518_000_123)

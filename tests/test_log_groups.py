@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eks_audit_nb.errors import SourceError
-from eks_audit_nb.sources.log_groups import parse_log_groups
+from eks_audit_nb.sources.cloudwatch.log_groups import parse_log_groups
 
 ARN = "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/eks/prod/cluster"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eks_audit_nb.insights import parse
 from eks_audit_nb.insights.tree import Direction
-from eks_audit_nb.sources.ordering import ordered, permutation
+from eks_audit_nb.sources.cloudwatch.ordering import ordered, permutation
 from eks_audit_nb.window import Window
 
 from conftest import audit_event

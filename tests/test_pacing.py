@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eks_audit_nb.sources.pacing import HaltedError, Pacer, Patience, Rate, Slots, pause, shared
+from eks_audit_nb.sources.cloudwatch.pacing import HaltedError, Pacer, Patience, Rate, Slots, pause, shared
 
 
 def test_no_more_than_the_quota_in_any_second() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eks_audit_nb.sources.planning import Bin, gaps, pieces, planned
+from eks_audit_nb.sources.cloudwatch.planning import Bin, gaps, pieces, planned
 from eks_audit_nb.window import Window
 
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from eks_audit_nb.sources import progress as module
-from eks_audit_nb.sources.progress import is_watched, progress
+from eks_audit_nb.sources.cloudwatch.progress import is_watched, progress
 
 
 def test_nothing_in_a_report(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from eks_audit_nb.errors import CloudWatchError, EksAuditError
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
-from eks_audit_nb.sources.refusals import missing_action
+from eks_audit_nb.sources.cloudwatch.refusals import missing_action
 
 from fake_cloudwatch import Behaviour, FakeCloudWatch, LogGroup, delivered, point_boto3_at, serve
 from pacers import hasty

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from eks_audit_nb.insights import order, parse
-from eks_audit_nb.sources import splitting
-from eks_audit_nb.sources.splitting import PERIODS
+from eks_audit_nb.sources.cloudwatch import splitting
+from eks_audit_nb.sources.cloudwatch.splitting import PERIODS
 from eks_audit_nb.window import Window
 
 from conftest import audit_event

@@ -60,7 +60,7 @@ def check_source(source: str) -> None:
     if not source.strip():
         connect(source)
     if source.startswith(CLOUDWATCH):
-        from eks_audit_nb.sources.log_groups import parse_log_groups
+        from eks_audit_nb.sources.cloudwatch.log_groups import parse_log_groups
 
         parse_log_groups(source.removeprefix(CLOUDWATCH))
     elif source != SAMPLE:

@@ -8,14 +8,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from eks_audit_nb.errors import CloudWatchError, EksAuditError, QueryError
+from eks_audit_nb.aws import DENIED, NOT_LOGGED_IN
+from eks_audit_nb.errors import CloudWatchError, EksAuditError, QueryError, SourceError
 from eks_audit_nb.insights.nearness import nearest
-from eks_audit_nb.sources.log_groups import LogGroups
+from eks_audit_nb.sources.cloudwatch.log_groups import LogGroups
 from eks_audit_nb.window import to_text
 
 _ACTION = re.compile(r"perform: ?(?P<action>[\w-]+:\w+)")
-_DENIED = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorizedException"}
-_STALE = {"ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId"}
 # How a refusal of a window before the log group's creation begins, as AWS's own "large query" example looks for it.
 _BEFORE_CREATION = "Query's end date and time"
 _PREFIX = "/aws/eks/"
@@ -48,9 +47,9 @@ def explained(error: Exception, text: str, groups: LogGroups, session: Any, logs
         return QueryError(f"CloudWatch refuses the query: {message}", text, start, end)
     if code == "ResourceNotFoundException":
         advice = _missing(groups, session, logs) if error.operation_name == "StartQuery" else ""
-    elif code in _DENIED:
+    elif code in DENIED:
         advice = f"The caller's IAM policy lacks {missing_action(message, error.operation_name)}. {_POLICY}"
-    elif code in _STALE:
+    elif code in NOT_LOGGED_IN:
         advice = "The credentials are not valid any more. Log in again, or choose a profile with AWS_PROFILE."
     else:
         advice = {
@@ -104,7 +103,7 @@ def logging_of(groups: LogGroups, session: Any) -> list[str]:
 
     said = []
     for cluster in groups.clusters:
-        with suppress(CloudWatchError):
+        with suppress(SourceError):
             status = logging_status(session, cluster)
             if not status.is_audit_on:
                 said.append(str(status))

@@ -18,9 +18,9 @@ from typing import TypeVar
 
 from eks_audit_nb.errors import CloudWatchError, QueryError
 from eks_audit_nb.insights import tree
-from eks_audit_nb.sources import splitting
-from eks_audit_nb.sources.asking import Answered, Asker, TooLongError
-from eks_audit_nb.sources.planning import Bin, Planned, pieces, planned
+from eks_audit_nb.sources.cloudwatch import splitting
+from eks_audit_nb.sources.cloudwatch.asking import Answered, Asker, TooLongError
+from eks_audit_nb.sources.cloudwatch.planning import Bin, Planned, pieces, planned
 from eks_audit_nb.window import Window, to_milliseconds, to_text
 
 # The least that a query is planned for, per row that could be: the shortest audit events have about so many bytes.

@@ -14,8 +14,8 @@ from typing import Any
 
 from eks_audit_nb.errors import CloudWatchError
 from eks_audit_nb.sources.base import size_text
-from eks_audit_nb.sources.calling import Caller
-from eks_audit_nb.sources.pacing import pause
+from eks_audit_nb.sources.cloudwatch.calling import Caller
+from eks_audit_nb.sources.cloudwatch.pacing import pause
 from eks_audit_nb.window import Window
 
 # The most rows that one query can return, since 2026. A limit in the text is respected instead.

@@ -24,8 +24,6 @@ from eks_audit_nb.insights import order, parse, schema, tree
 from eks_audit_nb.insights.advice import advice
 from eks_audit_nb.insights.spelling import misspelt
 from eks_audit_nb.queries import prepare
-from eks_audit_nb.sources import splitting
-from eks_audit_nb.sources.asking import MAX_ROWS, Answered, Asker, TooLongError
 from eks_audit_nb.sources.base import (
     CLOUDWATCH,
     DOLLARS_PER_GIGABYTE,
@@ -35,15 +33,17 @@ from eks_audit_nb.sources.base import (
     limit_note,
     size_text,
 )
-from eks_audit_nb.sources.calling import Caller
-from eks_audit_nb.sources.console import console_url
-from eks_audit_nb.sources.fetching import SMALLEST_EVENT, Fetcher, Part, interruptible
-from eks_audit_nb.sources.log_groups import parse_log_groups
-from eks_audit_nb.sources.ordering import Ordered, ordered, permutation
-from eks_audit_nb.sources.pacing import Pacer, shared
-from eks_audit_nb.sources.planning import Planned, gaps
-from eks_audit_nb.sources.progress import progress
-from eks_audit_nb.sources.refusals import explained, logging_of
+from eks_audit_nb.sources.cloudwatch import splitting
+from eks_audit_nb.sources.cloudwatch.asking import MAX_ROWS, Answered, Asker, TooLongError
+from eks_audit_nb.sources.cloudwatch.calling import Caller
+from eks_audit_nb.sources.cloudwatch.console import console_url
+from eks_audit_nb.sources.cloudwatch.fetching import SMALLEST_EVENT, Fetcher, Part, interruptible
+from eks_audit_nb.sources.cloudwatch.log_groups import parse_log_groups
+from eks_audit_nb.sources.cloudwatch.ordering import Ordered, ordered, permutation
+from eks_audit_nb.sources.cloudwatch.pacing import Pacer, shared
+from eks_audit_nb.sources.cloudwatch.planning import Planned, gaps
+from eks_audit_nb.sources.cloudwatch.progress import progress
+from eks_audit_nb.sources.cloudwatch.refusals import explained, logging_of
 from eks_audit_nb.window import Window, parse_window
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
 from eks_audit_nb.errors import CloudWatchError
-from eks_audit_nb.sources.pacing import Pacer, Rate, pause
+from eks_audit_nb.sources.cloudwatch.pacing import Pacer, Rate, pause
 
 # Codes by which the service says that it was one request too many. Source: botocore's standard retry mode, and for the
 # last one, one query too many, the errors of StartQuery in the API reference.
