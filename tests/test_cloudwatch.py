@@ -453,7 +453,7 @@ def test_both_sources_give_the_same_frame(
     assert window is not None
     service.store, service.behaviour.page_size = sample_store, 100
     from_service = prod.run(name, window.start.isoformat(), window.end.isoformat())
-    assert len(from_file) > 0
+    assert (len(from_file) > 0) == (name != "authenticator_log")  # the sample is an audit log
     pd.testing.assert_frame_equal(from_service.frame, from_file.frame)
     assert from_service.window == window
     assert from_service.query == from_file.query

@@ -76,9 +76,10 @@ def test_index(sample_report: Path) -> None:
     html = (sample_report / "index.html").read_text()
     page = Page(html)
     assert [link["href"] for link in page.all("a")] == [f"{notebook.name}.html" for notebook in list_notebooks()]
-    assert "5 notebooks ran, none failed; every answer that was given covers its whole window." in html
+    count = len(list_notebooks())
+    assert f"{count} notebooks ran, none failed; every answer that was given covers its whole window." in html
     assert "28 requests without a valid identity" in html
-    assert html.count("<td>2026-11-24 22:28:14 to 2026-11-24 22:37:07</td>") == 5
+    assert html.count("<td>2026-11-24 22:28:14 to 2026-11-24 22:37:07</td>") == count
     assert not page.all("script")
 
 

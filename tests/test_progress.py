@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from eks_audit_nb.sources import progress as module
+from eks_audit_nb.sources.cloudwatch import progress as module
 from eks_audit_nb.sources.cloudwatch.progress import is_watched, progress
 
 
