@@ -1,7 +1,7 @@
 """How much memory a question about raw files needs, as they grow: `python benchmarks/memory.py` prints a table.
 
-A folder of hard links to one file stands for more files of the same kind; some lines of 1 MB are among them. Of rows the
-newest 100 are asked, so that the answer stays as it is.
+A folder of hard links to one file stands for more files of the same kind; some lines of 1 MB are among them. Of rows
+the newest 100 are asked, so that the answer stays as it is.
 """
 
 from __future__ import annotations

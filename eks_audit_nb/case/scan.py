@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,10 +39,10 @@ from eks_audit_nb.window import Window
 
 # Where more of the first lines of the largest files can count, so many would be kept that a case is quicker.
 _MOST, _SAMPLED = 0.2, 16
-# What is kept goes to disk beyond this, so that memory does not grow with the files; a row without its text takes about
-# so many bytes.
-_MOST_BYTES, _ROW_BYTES = 12_000_000, 200
-_PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20480)"
+# So much waits before it is taken apart: what is kept goes to the disk, so that memory does not grow with the log, and
+# many small files are taken at once.
+_MOST_BYTES, _MOST_FILES = 1_000_000, 64
+_PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 2048)"
 _MEMORY = "300MB"
 # The longest line that the database is told to expect at least.
 _SHORTEST_BOUND = 1_000_000
@@ -114,8 +114,8 @@ class ScanStore(Store):
 
     def _pass_over(self, files: Sequence[Path], wanted: Literals, folder: Path) -> Scanned:
         lines = size = 0
-        outs = (folder / "first.jsonl", folder / "second.jsonl")
-        for path in files:
+        for number, path in enumerate(files):
+            outs = (folder / f"{number}-first.jsonl", folder / f"{number}-second.jsonl")
             try:
                 halves = sieve_file(path, wanted, outs)
             except (DamagedError, OSError):  # the reader of everything says what is wrong
@@ -127,6 +127,16 @@ class ScanStore(Store):
             lines += sum(half.lines for half in halves)
             size += sum(half.bytes for half in halves)
         return self._kept.counted(lines, size)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """Lines of a file that can count, or of one of its halves, in a file of their own."""
+
+    path: Path
+    out: Path
+    half: Sieved
+    first_line: int
 
 
 class _Kept:
@@ -142,6 +152,7 @@ class _Kept:
     ) -> None:
         self._connection, self._folder = connection, folder
         self._files: list[str] = []
+        self._waiting: list[_Waiting] = []
         keys = compile_query(query, context).fields
         # A cap leaves fields out, of which columns and conditions know nothing.
         self._columns = columns_of(keys) if field_cap is None else NO_COLUMNS
@@ -154,9 +165,6 @@ class _Kept:
         wanted = [f"NULL AS {column}" if column in unneeded else column for column in EVENT_COLUMNS]
         self._statement = compile_kept(query, incoming, conditions, wanted, with_texts=self._has_texts)
         self._is_numbered = tells_order(query)
-        self._execute(
-            "CREATE TABLE held AS", *rows.of_relation("none", _NOTHING, [Segment(0, "", "")], columns=self._columns)
-        )
 
     @property
     def events(self) -> Events:
@@ -164,18 +172,13 @@ class _Kept:
         return Events("kept", columns={} if self._has_texts else self._columns.by_field, is_within=True)
 
     def add(self, path: Path, halves: Sequence[tuple[Sieved, Path]], first_line: int) -> None:
-        """Take what a file has, each half of its lines in a file of its own, so that both are taken at once."""
-        pieces = []
-        parameters: dict[str, object] = {}
-        for number, (half, out) in enumerate(halves):
+        """Take what a file has, each half of its lines in a file of its own."""
+        for half, out in halves:
             if half.kept:
-                sql, named = self._lines(str(number), half, out, first_line, path)
-                pieces.append(sql)
-                parameters |= named
+                self._waiting.append(_Waiting(path, out, half, first_line))
             first_line += half.lines
-        if pieces:
-            self._execute("INSERT INTO held", " UNION ALL ".join(pieces), parameters)
-            self._make_room()
+        if len(self._waiting) >= _MOST_FILES or sum(each.out.stat().st_size for each in self._waiting) >= _MOST_BYTES:
+            self._take()
 
     def counted(self, lines: int, size: int) -> Scanned:
         """What the files hold, after the last of them.
@@ -183,49 +186,55 @@ class _Kept:
         Raises:
             UnscannableError: There are lines that only the reader of everything can read.
         """
-        on_disk = "".join(f" UNION ALL SELECT * FROM read_parquet({literal(path)})" for path in self._files)
+        if self._waiting or not self._files:
+            self._take()
+        files = ", ".join(map(literal, self._files))
         text = ", message AS document" if self._has_texts else ""
-        self._connection.execute(f"CREATE VIEW kept AS SELECT *{text} FROM (SELECT * FROM held{on_disk})")
+        self._connection.execute(f"CREATE VIEW kept AS SELECT *{text} FROM read_parquet([{files}])")
         sql = "SELECT condition, count(*) FROM kept WHERE condition <> '' GROUP BY condition"
         counts = dict(self._connection.execute(sql).fetchall())
         if rows.ODD in counts:
             raise UnscannableError
         return Scanned(lines, size, truncated=counts.get("truncated", 0))
 
-    def _lines(self, name: str, half: Sieved, out: Path, first_line: int, path: Path) -> tuple[str, dict[str, object]]:
+    def _take(self) -> None:
+        """Take what the lines that wait have apart, all files at once; it goes to the disk, and they are gone."""
+        taken = [self._lines(str(number), each) for number, each in enumerate(self._waiting)]
+        taken = taken or [rows.of_relation("none", _NOTHING, [Segment(0, "", "")], columns=self._columns)]
+        incoming = " UNION ALL ".join(sql for sql, _ in taken)
+        parameters = dict(self._statement.parameters)
+        for _, named in taken:
+            parameters |= named
+        pointer = "parse_filename(log) || ':' || line AS pointer"
+        events = f"SELECT *, {pointer}, json AS message, json AS document FROM ({incoming})"
+        kept = f"WITH incoming AS ({events}) SELECT * FROM ({self._statement.sql})"
+        path = str(self._folder / f"kept-{len(self._files)}.parquet")
+        sql = f"COPY ({kept}) TO {literal(path)} {_PARQUET}"
+        try:
+            self._connection.execute(sql, named_in(sql, parameters))
+        # A value beyond what can be computed, of which asking says where it stands, or no room.
+        except (duckdb.DataError, duckdb.OperationalError):
+            raise UnscannableError from None
+        for each in self._waiting:
+            each.out.unlink()
+        self._waiting.clear()
+        self._files.append(path)
+
+    def _lines(self, name: str, waiting: _Waiting) -> tuple[str, dict[str, object]]:
         read = (
             f"read_json_objects($out_{name}, format = 'newline_delimited', ignore_errors = true, "
-            f"maximum_object_size = {max(half.longest, _SHORTEST_BOUND)})"
+            f"maximum_object_size = {max(waiting.half.longest, _SHORTEST_BOUND)})"
         )
         if self._is_numbered:
             numbered = f"SELECT row_number() OVER () AS place, CAST(json AS VARCHAR) AS json FROM {read}"
             numbers = f"SELECT unnest($kept_{name}) AS line, generate_subscripts($kept_{name}, 1) AS place"
             lines = f"(SELECT line + $first_{name} AS line, json FROM ({numbered}) JOIN ({numbers}) USING (place))"
-            places: dict[str, object] = {f"kept_{name}": half.kept, f"first_{name}": first_line}
+            places: dict[str, object] = {f"kept_{name}": waiting.half.kept, f"first_{name}": waiting.first_line}
         else:
             lines, places = f"(SELECT 0 AS line, CAST(json AS VARCHAR) AS json FROM {read})", {}
-        segments = [Segment(0, str(path), log_stream_name(path))]
+        segments = [Segment(0, str(waiting.path), log_stream_name(waiting.path))]
         sql, parameters = rows.of_relation(name, lines, segments, columns=self._columns)
-        return sql, parameters | {f"out_{name}": str(out), **places}
-
-    def _execute(self, begin: str, incoming: str, parameters: dict[str, object]) -> None:
-        pointer = "parse_filename(log) || ':' || line AS pointer"
-        events = f"SELECT *, {pointer}, json AS message, json AS document FROM ({incoming})"
-        sql = f"{begin} WITH incoming AS ({events}) SELECT * FROM ({self._statement.sql})"
-        try:
-            self._connection.execute(sql, named_in(sql, parameters | self._statement.parameters))
-        # A value beyond what can be computed, of which asking says where it stands, or no room.
-        except (duckdb.DataError, duckdb.OperationalError):
-            raise UnscannableError from None
-
-    def _make_room(self) -> None:
-        """Put what is held on the disk, where it is much."""
-        count, size = self._connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM held").fetchall()[0]
-        if count * _ROW_BYTES + (size if self._has_texts else 0) > _MOST_BYTES:
-            path = str(self._folder / f"kept-{len(self._files)}.parquet")
-            self._connection.execute(f"COPY held TO {literal(path)} {_PARQUET}")
-            self._connection.execute("TRUNCATE held")
-            self._files.append(path)
+        return sql, parameters | {f"out_{name}": str(waiting.out), **places}
 
 
 def _worth_it(files: Sequence[Path], query: tree.Query) -> Literals:
