@@ -199,13 +199,27 @@ def test_two_processes_sieve_a_large_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(one[2]) == 429 + 5  # those that have the texts, the odd ones, and the last one, which has no end
 
 
-def test_a_second_process_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the second process cannot do its part there is an error, and no half of the lines."""
+def test_a_second_process_runs_nothing_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies beside a log, as attackers may name it, is no module for the second process."""
+    path = tmp_path / "audit.log"
+    path.write_bytes((COUNTS + b"\n") * 9)
+    for name in ("json", "numpy", "eks_audit_nb"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sieve, "_SHARED_BYTES", 1)
+    assert len(kept_of(path, WANTED, tmp_path)[2]) == 9
+
+
+def test_a_second_process_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where the second process cannot do its part there is an error, no half of the lines, and nothing printed."""
     path = tmp_path / "audit.log"
     path.write_bytes((OTHER + b"\n") * 9)
     monkeypatch.setattr(sieve, "_SHARED_BYTES", 1)
     with pytest.raises(OSError, match="The second process ended with 1"):
         sieve_file(path, WANTED, (tmp_path / "1", tmp_path / "no folder" / "2"))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("part", [-300, 300, 20])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from bisect import bisect_left
@@ -78,8 +79,13 @@ def sieve_file(path: Path, literals: Literals, outs: tuple[Path, Path]) -> list[
         return [_sieve(_between(path, 0, size), literals, outs[0])]
     middle = int(size * _OWN_SHARE)
     given = json.dumps([str(path), middle, size, literals, str(outs[1])])
-    command = [sys.executable, "-m", __name__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:  # noqa: S603
+    # The other process finds modules where this one does, and not first of all in the folder in which it is started.
+    command = [sys.executable, "-P", "-m", __name__]
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # What goes wrong there is found out by its end, and a case made instead.
+    with subprocess.Popen(  # noqa: S603
+        command, env=known, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as other:
         assert other.stdin is not None  # noqa: S101  # a pipe, as asked
         other.stdin.write(given.encode())
         other.stdin.close()
