@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -177,6 +178,20 @@ def test_a_folder_that_cannot_be_written(
 
     assert main(["query", str(log), "fields verb"]) == 1
     assert capsys.readouterr().err.startswith("eks-audit: The case of this log cannot be written into")
+
+
+def test_a_case_in_a_cache_that_can_only_be_read(
+    cache: Path, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A case that is there is asked, where nothing can be noted beside it."""
+    log = make_log(audit_event())
+    case = case_of(log)
+
+    def refused(path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(os, "utime", refused)
+    assert cached_case([log], nothing) == case
 
 
 def test_an_error_while_a_case_is_made(cache: Path, make_log: MakeLog) -> None:

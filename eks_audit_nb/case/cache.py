@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -43,7 +44,8 @@ def cached_case(files: Sequence[Path], make: Callable[[Path], object]) -> Path:
     root = _root()
     folder = root / _key(files)
     if is_case(folder):
-        os.utime(folder / NAME)  # asked now: the last one to be dropped
+        with suppress(OSError):  # a cache that can only be read drops nothing either
+            os.utime(folder / NAME)  # asked now: the last one to be dropped
         return folder
     begun = None
     try:
