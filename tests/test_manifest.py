@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -110,7 +110,17 @@ def test_another_format(tmp_path: Path) -> None:
         {"inputs": [{"path": "x"}]},
         {"parts": [{"name": "x"}]},
         {"parts": 7},
+        {"parts": [{**asdict(SMALL.parts[0]), "segments": [{"first_line": 0, "log": 7, "log_stream": "s"}]}]},
         {"unknown": 1},
+        {"sha256": None},
+        {"sha256": {"blocks.parquet": 7}},
+        {"events": "many"},
+        {"events": True},
+        {"levels": {"Metadata": "many"}},
+        {"doubts": [7]},
+        {"first_ms": 10**30},
+        {"last_ms": -(10**15)},
+        {"inputs": [{"path": 7, "size": 1, "modified_ns": 1}]},
     ],
 )
 def test_a_damaged_manifest(tmp_path: Path, changes: dict[str, object]) -> None:
@@ -120,7 +130,7 @@ def test_a_damaged_manifest(tmp_path: Path, changes: dict[str, object]) -> None:
         read_manifest(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"null", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"7", b"null", b"\xff\xfe", b"[" * 100_000])
 def test_no_manifest(tmp_path: Path, content: bytes) -> None:
     """A file that is no manifest is an error that names the case, whatever it holds."""
     (tmp_path / NAME).write_bytes(content)

@@ -122,10 +122,12 @@ def _drop_hash(content: dict[str, Any]) -> None:
     ("change", "problem"),
     [
         (lambda content: content.update(events=59), "The case holds 60 events; the manifest says 59."),
-        (lambda content: content.update(bytes=1), "other conditions, sizes or times than the manifest says"),
-        (lambda content: content.update(first_ms=1), "other conditions, sizes or times than the manifest says"),
-        (lambda content: content.update(last_ms=TEN), "other conditions, sizes or times than the manifest says"),
-        (lambda content: content.update(conditions={"": 60}), "other conditions, sizes or times than the manifest"),
+        (lambda content: content.update(bytes=1), "events of other sizes than the manifest says"),
+        (lambda content: content.update(first_ms=1), "events of other times than the manifest says"),
+        (lambda content: content.update(last_ms=TEN), "events of other times than the manifest says"),
+        (lambda content: content.update(conditions={"": 60}), "events of other conditions than the manifest says"),
+        (lambda content: content["levels"].update(Metadata=1), "events of other levels than the manifest says"),
+        (lambda content: content.update(stages={}, bytes=1), "events of other stages, sizes than the manifest says"),
         (
             lambda content: content["parts"][0].update(lines=50),
             "part-00001 has 51 rows and 51 lines; the manifest says 50",

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from eks_audit_nb.engine.rows import Segment
 from eks_audit_nb.errors import SourceError
-from eks_audit_nb.window import Window
+from eks_audit_nb.window import Window, from_milliseconds
 
 NAME = "manifest.json"
 # Which blocks of which part hold which lines.
 BLOCKS = "blocks.parquet"
 # Raised whenever a reader of the earlier format would misread the new one; a cached case is made anew then.
 FORMAT = 1
+# Which values a field of each type can have.
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "int": lambda value: type(value) is int,
+    "int | None": lambda value: value is None or type(value) is int,
+    "tuple[str, ...]": lambda value: all(isinstance(each, str) for each in value),
+    "dict[str, str]": lambda value: isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
+    "dict[str, int]": lambda value: isinstance(value, dict) and all(type(each) is int for each in value.values()),
+}
 
 
 @dataclass(frozen=True)
@@ -120,12 +131,19 @@ def read_manifest(folder: Path) -> Manifest:
         content["inputs"] = tuple(Input(**each) for each in content["inputs"])
         content["parts"] = tuple(_part(each) for each in content["parts"])
         content["broken_files"], content["doubts"] = tuple(content["broken_files"]), tuple(content["doubts"])
-        return Manifest(**content)
+        manifest = Manifest(**content)
+        for read in (manifest, *manifest.inputs, *manifest.parts):
+            _check_types(read)
+        for segment in (each for part in manifest.parts for each in part.segments):
+            _check_types(segment)
+        for milliseconds in (manifest.first_ms, manifest.last_ms):
+            from_milliseconds(milliseconds or 0)
+        return manifest
     except FileNotFoundError:
         raise SourceError(f"{folder} is no case: there is no {NAME} in it. Make one with: eks-audit collect") from None
     except OSError as error:
         raise SourceError(f"The case {folder} cannot be read: {path.name}: {error.strerror or error}.") from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise SourceError(
             f"The case {folder} is damaged: {path.name} is no manifest ({error}). Collect it again from its source."
         ) from None
@@ -162,6 +180,15 @@ def doubts_of(manifest: Manifest) -> list[str]:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name or 'none'} {count:,}" for name, count in counts.items())
+
+
+def _check_types(read: Any) -> None:
+    """Raise TypeError where a value is of another type than its field: JSON holds anything."""
+    for each in fields(read):
+        value = getattr(read, each.name)
+        fits = _FITS.get(str(each.type))
+        if fits and not fits(value):
+            raise TypeError(f"{each.name} is {value!r:.40} and no {each.type}")
 
 
 def _part(content: dict[str, Any]) -> Part:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import zstandard
@@ -16,8 +17,21 @@ from eks_audit_nb.engine import rows
 from eks_audit_nb.engine.store import connected
 
 _PIECE = 1024 * 1024
-_HELD = f"""SELECT condition, count(*), CAST(sum(size) AS BIGINT), min(timestamp_ms), max(timestamp_ms)
-    FROM read_parquet($files) WHERE condition <> '{rows.ODD}' GROUP BY condition"""
+_LEVEL, _STAGE = (f"coalesce({rows.COLUMNS[name]}, '')" for name in ("level", "stage"))
+_HELD = f"""SELECT condition, {_LEVEL}, {_STAGE}, count(*), CAST(sum(size) AS BIGINT),
+    min(timestamp_ms), max(timestamp_ms) FROM read_parquet($files) WHERE condition <> '{rows.ODD}' GROUP BY ALL"""
+
+
+class _Held(NamedTuple):
+    """Events of one condition, level and stage in a part."""
+
+    condition: str
+    level: str
+    stage: str
+    events: int
+    size: int
+    first_ms: int
+    last_ms: int
 
 
 @dataclass(frozen=True)
@@ -61,38 +75,40 @@ def _problems(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def _wrong_counts(folder: Path, manifest: Manifest) -> Iterator[str]:
-    found: list[tuple[str, int, int, int, int]] = []
+    found: list[_Held] = []
     with connected(folder=folder.absolute()) as connection:
         for part in manifest.parts:
             files = [str(folder.absolute() / name) for name in part.tables]
             try:
-                held = connection.execute(_HELD, {"files": files}).fetchall()
+                held = [_Held(*row) for row in connection.execute(_HELD, {"files": files}).fetchall()]
                 texts = _lines_in(folder / part.texts) if part.segments else part.lines
             except (duckdb.Error, OSError, zstandard.ZstdError) as error:
                 yield f"{part.name} cannot be read: {str(error).splitlines()[0]}"
                 continue
             found += held
-            count = sum(events for _, events, *_ in held)
+            count = sum(each.events for each in held)
             if count != part.lines or texts != part.lines:
                 yield f"{part.name} has {count:,} rows and {texts:,} lines; the manifest says {part.lines:,}."
             elif _span(held) != (part.first_ms, part.last_ms):
                 yield f"{part.name} has events of other times than the manifest says."
-    conditions: Counter[str] = Counter()
-    for condition, events, *_ in found:
-        conditions[condition] += events
-    size = sum(size for _, _, size, *_ in found)
-    if conditions.total() != manifest.events:
-        yield f"The case holds {conditions.total():,} events; the manifest says {manifest.events:,}."
-    elif (conditions, size, _span(found)) != (
-        manifest.conditions,
-        manifest.bytes,
-        (manifest.first_ms, manifest.last_ms),
-    ):
-        yield "The case holds events of other conditions, sizes or times than the manifest says."
+    counts: dict[str, Counter[str]] = {"conditions": Counter(), "levels": Counter(), "stages": Counter()}
+    for each in found:
+        for counted, value in zip(counts.values(), (each.condition, each.level, each.stage), strict=True):
+            counted[value] += each.events
+    size, events = sum(each.size for each in found), sum(each.events for each in found)
+    if events != manifest.events:
+        yield f"The case holds {events:,} events; the manifest says {manifest.events:,}."
+        return
+    said = {"conditions": manifest.conditions, "levels": manifest.levels, "stages": manifest.stages}
+    others = [name for name, counted in counts.items() if counted != said[name]]
+    others += ["sizes"] if size != manifest.bytes else []
+    others += ["times"] if _span(found) != (manifest.first_ms, manifest.last_ms) else []
+    if others:
+        yield f"The case holds events of other {', '.join(others)} than the manifest says."
 
 
-def _span(held: Sequence[tuple[str, int, int, int, int]]) -> tuple[int | None, int | None]:
-    return min((first for *_, first, _ in held), default=None), max((last for *_, last in held), default=None)
+def _span(held: Sequence[_Held]) -> tuple[int | None, int | None]:
+    return min((each.first_ms for each in held), default=None), max((each.last_ms for each in held), default=None)
 
 
 def _lines_in(path: Path) -> int:
