@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from eks_audit_nb.case.collecting import collect_files
 from eks_audit_nb.errors import SourceError
 from eks_audit_nb.reading.finding import find_files
 
@@ -37,6 +38,17 @@ def test_folder(folder: Path) -> None:
     """A folder stands for the logs in it and below it, sorted, without hidden and other files."""
     names = [str(path.relative_to(folder)) for path in find_files(str(folder))]
     assert names == ["a.json.gz", "b.jsonl", "d.ndjson", "deep/c.log"]
+
+
+def test_cases_among_the_logs(tmp_path: Path) -> None:
+    """A case in the folder of its logs, and what is left of one whose making was ended, are none of the logs."""
+    log = named(tmp_path, "audit.jsonl")
+    collect_files(str(tmp_path), tmp_path / "case")
+    named(tmp_path, ".case-x7/plain/part-00001")
+    assert find_files(str(tmp_path)) == [log]
+    assert collect_files(str(tmp_path), tmp_path / "again").events == 1
+    manifest = named(tmp_path, "mine/manifest.json")  # the name alone makes no case
+    assert find_files(str(tmp_path)) == [log, manifest]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{0,9}")
 _SOURCES = 'Give a file, a folder, a glob in quotes, "sample", or "cloudwatch:CLUSTER".'
 # What CloudWatch leaves beside an export to see whether it may write.
 _WRITE_TEST = "aws-logs-write-test"
+# By these a folder is a case, which may lie among the logs that it was made of; see `case.manifest`.
+_MANIFEST, _BLOCKS = "manifest.json", "blocks.parquet"
 
 
 def find_files(where: str) -> list[Path]:
@@ -38,7 +40,7 @@ def _found_files(where: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = [p for p in path.rglob("*") if p.is_file() and _is_log(p)]
+        found = [p for p in path.rglob("*") if p.is_file() and _is_log(p) and not _is_aside(p.relative_to(path))]
         wanted = f"a file that ends in {', '.join(_SUFFIXES)} or one of these with .gz"
     elif any(sign in where for sign in "*?["):
         anchor = Path(path.anchor) if path.is_absolute() else Path()
@@ -52,8 +54,13 @@ def _found_files(where: str) -> list[Path]:
     return sorted(found)
 
 
+def _is_aside(path: Path) -> bool:
+    """Whether a file is hidden or in a hidden folder, as what is left of a case whose making was ended is."""
+    return any(part.startswith(".") for part in path.parts)
+
+
 def _is_log(path: Path) -> bool:
-    if path.name.startswith(".") or path.name == _WRITE_TEST:
+    if path.name == _WRITE_TEST or (path.name == _MANIFEST and path.with_name(_BLOCKS).is_file()):
         return False
     suffix = Path(path.name.removesuffix(".gz")).suffix
     # Exports and Firehose give their files no suffix, and a CSV may be anything: their first bytes tell.
