@@ -41,8 +41,8 @@ from eks_audit_nb.window import Window
 _MOST, _SAMPLED = 0.2, 16
 # So much waits before it is taken apart: what is kept goes to the disk, so that memory does not grow with the log, and
 # many small files are taken at once.
-_MOST_BYTES, _MOST_FILES = 1_000_000, 64
-_PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 2048)"
+_MOST_BYTES, _MOST_FILES = 400_000, 64
+_PARQUET = "(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 2048)"
 _MEMORY = "300MB"
 # The longest line that the database is told to expect at least.
 _SHORTEST_BOUND = 1_000_000
