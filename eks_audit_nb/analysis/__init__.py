@@ -2,6 +2,7 @@
 
 from eks_audit_nb.analysis.access import refused_access, used_permissions, ways_in
 from eks_audit_nb.analysis.access_entries import access_changes
+from eks_audit_nb.analysis.activity import activity_of, by_resource, deeds, in_sessions, places, refusals, sessions
 from eks_audit_nb.analysis.assumed_roles import pod_sessions, role_sessions
 from eks_audit_nb.analysis.attribution import attribute, attributed, stated_decisions
 from eks_audit_nb.analysis.authenticator import authenticator_log, failed_logins, mapped_users
@@ -12,19 +13,30 @@ from eks_audit_nb.analysis.changes import object_changes
 from eks_audit_nb.analysis.coverage import coverage
 from eks_audit_nb.analysis.credentials import credential_uses, issued_credentials, requested_credentials, stated_uses
 from eks_audit_nb.analysis.history import blind_spots, lives, nearest_objects, object_history, turning_point
+from eks_audit_nb.analysis.identity import (
+    credential_ways,
+    identities_of,
+    lookalikes,
+    mappings,
+    stated_identities,
+    ties,
+)
 from eks_audit_nb.analysis.issuers import credential_chain, credential_origins
 from eks_audit_nb.analysis.reasons import reasons
 from eks_audit_nb.analysis.roles import role_manifests, role_yaml
 from eks_audit_nb.analysis.secrets import cluster_wide_lists, in_namespace, secret_callers
+from eks_audit_nb.analysis.subjects import found_as, subject_of
 from eks_audit_nb.analysis.token_use import credential_findings, pod_facts
 
 __all__ = [
     "access_changes",
+    "activity_of",
     "attribute",
     "attributed",
     "authenticator_log",
     "behind",
     "blind_spots",
+    "by_resource",
     "cause_links",
     "causes",
     "cluster_wide_lists",
@@ -34,27 +46,40 @@ __all__ = [
     "credential_findings",
     "credential_origins",
     "credential_uses",
+    "credential_ways",
+    "deeds",
     "failed_logins",
+    "found_as",
+    "identities_of",
     "in_namespace",
+    "in_sessions",
     "issued_credentials",
     "lives",
+    "lookalikes",
     "mapped_users",
     "mapping_changes",
+    "mappings",
     "nearest_objects",
     "object_changes",
     "object_history",
+    "places",
     "pod_facts",
     "pod_sessions",
     "reasons",
+    "refusals",
     "refused_access",
     "requested_credentials",
     "role_manifests",
     "role_sessions",
     "role_yaml",
     "secret_callers",
+    "sessions",
     "signing_requests",
     "stated_decisions",
+    "stated_identities",
     "stated_uses",
+    "subject_of",
+    "ties",
     "turning_point",
     "used_permissions",
     "ways_in",

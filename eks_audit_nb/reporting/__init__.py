@@ -4,14 +4,32 @@ from eks_audit_nb.reporting import sentences
 from eks_audit_nb.reporting.plots import activity_over_time, ranked, timeline
 from eks_audit_nb.reporting.provenance import provenance
 from eks_audit_nb.reporting.shown import figure, headline
-from eks_audit_nb.reporting.tables import ACT, CHAIN, DECISION, FINDING, REQUEST, WHO, table
+from eks_audit_nb.reporting.tables import (
+    ACT,
+    CHAIN,
+    DECISION,
+    DEED,
+    FINDING,
+    IDENTITY,
+    PLACE,
+    REQUEST,
+    SESSION,
+    TIE,
+    WHO,
+    table,
+)
 
 __all__ = [
     "ACT",
     "CHAIN",
     "DECISION",
+    "DEED",
     "FINDING",
+    "IDENTITY",
+    "PLACE",
     "REQUEST",
+    "SESSION",
+    "TIE",
     "WHO",
     "activity_over_time",
     "figure",

@@ -67,6 +67,67 @@ FINDING = {
     "explanation": "Explanation",
     "evidence": "Audit ids",
 }
+# Columns of `sessions`, `deeds`, `places`, `ties` and `identities_of`.
+SESSION = {
+    "number": "Session",
+    "first": "From (UTC)",
+    "last": "To (UTC)",
+    "username": "User",
+    "credential": "Credential",
+    "source_ip": "Last source address",
+    "clients": "Clients (claimed)",
+    "requests": "Requests",
+    "changed": "Changes and entries",
+    "refused": "Refused",
+}
+DEED = {
+    "time": "Time (UTC)",
+    "act": "Act",
+    "object": "Object",
+    "detail": "Detail",
+    "username": "User",
+    "acted_as": "Acting as",
+    "outcome": "Outcome",
+    "audit_id": "Audit id",
+}
+PLACE = {
+    "source_ip": "Last source address",
+    "address_kind": "Network",
+    "claimed_ips": "Addresses in front of it (claimed)",
+    "client": "Client (claimed)",
+    "client_version": "Version (claimed)",
+    "requests": "Requests",
+    "first": "First (UTC)",
+    "last": "Last (UTC)",
+}
+TIE = {
+    "relation": "How it hangs together",
+    "basis": "Basis",
+    "username": "User",
+    "session": "Session",
+    "credential": "Credential",
+    "acted_as": "Acting as",
+    "source_ip": "Last source address",
+    "requests": "Requests",
+    "first": "First (UTC)",
+    "last": "Last (UTC)",
+    "audit_id": "Last audit id",
+}
+IDENTITY = {
+    "kind": "Kind",
+    "principal": "Principal",
+    "account": "AWS account",
+    "session": "Session",
+    "usernames": "Usernames",
+    "acted_as": "Acted as",
+    "credentials": "Credentials",
+    "addresses": "Last source addresses",
+    "requests": "Requests",
+    "first": "First (UTC)",
+    "last": "Last (UTC)",
+    "basis": "Basis",
+    "evidence": "Evidence",
+}
 
 MISSING = "–"
 YES, NO = "yes", "no"
