@@ -17,13 +17,13 @@ from eks_audit_nb.analysis.typed import records, typed_frame
 from eks_audit_nb.events import parse_event
 
 OWN, IN_ITS_NAME, CLAIMED_ADDRESS = "own", "in its name", "claims its address"
-READ, CHANGE, ENTRY, CREDENTIAL, QUESTION = "read", "change", "entry", "credential", "question"
+READ, CHANGE, ENTRY, CREDENTIAL = "read", "change", "entry", "credential"
 DRY_RUN, REFUSAL, FAILURE = "dry run", "refused", "failed"
 # What `activity_of` adds to the columns of `attribute`.
 COLUMNS = {
     "part": "string",  # own, in its name (somebody else acted as it), claims its address
     "found_as": "string",  # for its own: as what the caller is the subject
-    "deed": "string",  # read, change, entry, credential, question, dry run, refused, failed
+    "deed": "string",  # read, change, entry, credential, dry run, refused, failed
     "object": "string",  # resource/namespace/name, or the path
     "came": "datetime64[us, UTC]",  # when the request came; `time` is when its answer was over
 }
@@ -93,7 +93,7 @@ def deed(requests: pd.DataFrame) -> pd.Series:
     """What kind of thing each request is, as text.
 
     entry opens a connection into a pod or through a node or service; credential asks for a token or decides on a
-    certificate; question is a review, which is created and not stored; a change that has no answer yet is a change.
+    certificate. A review, which is created to ask what one may do and is not stored, is a read.
 
     Args:
         requests: verb, resource, uri, outcome.
@@ -189,11 +189,12 @@ def refusals(own: pd.DataFrame) -> pd.DataFrame:
     """What was refused, the most frequent first.
 
     Returns:
-        outcome, username, acted_as, wanted (the permission that was missing, as the API server named it), verb, object,
-        message, requests (int64), first and last (datetime64[us, UTC]).
+        outcome, username, acted_as, verb, object, why (the permission that was missing, else what the API server said),
+        requests (int64), first and last (datetime64[us, UTC]).
     """
     refused = own[own["outcome"].isin(REFUSED)]
-    keys = ["outcome", "username", "acted_as", "wanted", "verb", "object", "message"]
+    refused = refused.assign(why=("missing: " + refused["wanted"]).fillna(refused["message"]))
+    keys = ["outcome", "username", "acted_as", "verb", "object", "why"]
     counted = refused.groupby(keys, dropna=False).agg(
         requests=("came", "size"), first=("came", "min"), last=("came", "max")
     )
@@ -225,7 +226,7 @@ def _deed(verb: str | None, resource: str | None, outcome: str | None, is_dry: b
     if verb in READS or not verb or not resource:
         return READ
     if plural in _QUESTIONS:
-        return QUESTION
+        return READ
     if is_dry:
         return DRY_RUN
     if subresource == "token" or (plural == "certificatesigningrequests" and subresource != "status"):

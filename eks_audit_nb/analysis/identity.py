@@ -1,4 +1,4 @@
-"""Who is behind a name, a key, a token or an address, and which other identities hang together with that one."""
+"""Who is behind a name, a key, a token or an address, and which other identities are connected with that one."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ MAPPINGS = {
     "first": "datetime64[us, UTC]",
     "last": "datetime64[us, UTC]",
 }
-# How an identity hangs together with the one that was asked for, the surest first.
+# How an identity is connected with the one that was asked for, the surest first.
 ISSUED_AND_USED = "credential that it had issued"
 ISSUED = "credential that it had issued, not seen in use"
 OTHER_NAME = "same credential, another name"
@@ -111,7 +111,7 @@ _SYSTEM_NAMES = (
 )
 _SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 # So alike that an eye in a hurry takes one for the other.
-_ALIKE = 0.87
+_ALIKE = 0.85
 # Letters of other scripts, and digits, that look like Latin letters. Source: Unicode Technical Standard 39.
 _CONFUSABLE = str.maketrans("аеорсухіѕԁһјӏ01οανρτ", "aeopcyxisdhjloloavpt")  # noqa: RUF001
 # Callers to whom the API server and EKS give no name of their own.
@@ -176,7 +176,7 @@ def identities_of(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def ties(subject: Subject, identities: pd.DataFrame, issued: Iterable[str] = ()) -> pd.DataFrame:
-    """The identities that hang together with the one asked for, the surest first; the columns of `TIES`.
+    """The identities that are connected with the one asked for, the surest first; the columns of `TIES`.
 
     A username, a role or an address is shared; a key or a token is held by one, unless it was taken. So what has the
     same credential counts as the same caller (proven), and what has the same address only may be (inferred).
@@ -249,7 +249,8 @@ def mappings(found: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:
         found: Rows of `stated_identities` that are meant.
         log: What `authenticator_log` gives; its failed logins of these ARNs are here too.
     """
-    mapped = found[found["principal"].map(lambda name: isinstance(name, str) and read_arn(name) is not None)]
+    is_arn = [isinstance(name, str) and read_arn(name) is not None for name in found["principal"]]
+    mapped = found[pd.Series(is_arn, index=found.index, dtype=bool)]
     arns, names = set(mapped["principal"]), set(found["username"].dropna())
     keys = ["principal", "username", "groups"]
     audit = mapped.groupby(keys, dropna=False, sort=False).agg(

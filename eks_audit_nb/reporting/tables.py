@@ -101,7 +101,7 @@ PLACE = {
     "last": "Last (UTC)",
 }
 TIE = {
-    "relation": "How it hangs together",
+    "relation": "Connection",
     "basis": "Basis",
     "username": "User",
     "session": "Session",

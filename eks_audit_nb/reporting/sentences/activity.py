@@ -38,9 +38,10 @@ def principal_activity(
         told = f"{subject.text} made no request in this window. {_by_others(activity, ties)}"
         return told + _near(subject, identities)
     begin, end = own["came"].min(), own["time"].max()
+    until = f"{end:%H:%M:%S}" if end.date() == begin.date() else f"{end:%Y-%m-%d %H:%M:%S}"
     text = (
         f"{subject.text}, found as {kinds(own['found_as'])}, made {count(len(own), 'request')} in "
-        f"{count(len(sessions), 'session')}, from {begin:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC"
+        f"{count(len(sessions), 'session')}, from {begin:%Y-%m-%d %H:%M:%S} to {until} UTC"
     )
     return f"{text}{_names(subject, own)}. {_did(own)}{_acted(own)}{_by_others(activity, ties)}{_tied(ties)}".strip()
 

@@ -95,7 +95,7 @@ def _person(subject: Subject, summary: pd.DataFrame, ways: pd.DataFrame) -> str:
     ends = ways[ways["basis"].isin([issuers.END, issuers.INFERRED])]
     if len(ends):
         told = " ".join(list(dict.fromkeys(ends["explanation"]))[:2])
-        return f"Who holds it: {told} " + ("" if ends["basis"].eq(issuers.END).all() else "That is inferred. ")
+        return f"Who holds it{'' if ends['basis'].eq(issuers.END).all() else ', inferred and not proven'}: {told} "
     issued = ways[(ways["basis"] == issuers.PROVEN) & (ways["step"] == 1)]
     if len(issued):
         by = dict.fromkeys(issued["username"].fillna("an unnamed caller") + (" from " + issued["source_ip"]).fillna(""))
