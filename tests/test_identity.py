@@ -181,6 +181,9 @@ def test_mappings(identities: pd.DataFrame) -> None:
         (ARN, "turned away: ARN is not mapped", "authenticator log", 1),
     ]
     assert analysis.mappings(found.iloc[:0], log.iloc[:0]).empty
+    node = identities[identities["username"] == "system:node:ip-10-0-1-11.ec2.internal"]
+    (arn,) = set(analysis.mappings(node, log.iloc[:0])["arn"])
+    assert arn.startswith("arn:aws:iam::111122223333:role/eksctl-prod-use1-nodegroup-NodeInstanceRole")
     assert "not in files" in sentences.mapping_caption(log.iloc[:0], is_remote=False)
     assert "both logs" in sentences.mapping_caption(log, is_remote=True)
 

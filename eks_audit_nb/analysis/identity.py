@@ -249,15 +249,16 @@ def mappings(found: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:
         found: Rows of `stated_identities` that are meant.
         log: What `authenticator_log` gives; its failed logins of these ARNs are here too.
     """
+    # A node is called by its name, and is an IAM role all the same.
     is_arn = [isinstance(name, str) and read_arn(name) is not None for name in found["principal"]]
-    mapped = found[pd.Series(is_arn, index=found.index, dtype=bool)]
-    arns, names = set(mapped["principal"]), set(found["username"].dropna())
-    keys = ["principal", "username", "groups"]
+    arn = found["canonical_arn"].fillna(found["principal"].where(pd.Series(is_arn, index=found.index, dtype=bool)))
+    mapped = found.assign(arn=arn)[arn.notna()]
+    arns, names = set(mapped["arn"]), set(found["username"].dropna())
+    keys = ["arn", "username", "groups"]
     audit = mapped.groupby(keys, dropna=False, sort=False).agg(
         times=("requests", "sum"), first=("first", "min"), last=("last", "max")
     )
-    audit = audit.reset_index().rename(columns={"principal": "arn"})
-    audit = audit.assign(outcome="became this user", seen_in="audit log")
+    audit = audit.reset_index().assign(outcome="became this user", seen_in="audit log")
     of_log = log["arn"].isin(arns) | log["username"].isin(names)
     told = log[of_log.fillna(False) & log["outcome"].isin(["granted", "denied"])]
     outcome = ("turned away: " + told["error"].fillna("no reason")).where(
