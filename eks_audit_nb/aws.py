@@ -10,8 +10,11 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from eks_audit_nb.errors import SourceError
 
 DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "NotAuthorized", "NotAuthorizedException")
-NOT_LOGGED_IN = ("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId")
-THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException")
+NOT_LOGGED_IN = (
+    *("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId"),
+    *("InvalidAccessKeyId", "InvalidToken"),  # so S3
+)
+THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException", "SlowDown")
 
 
 @contextmanager

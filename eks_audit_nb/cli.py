@@ -86,6 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("--out", metavar="DIR", default="report", help="folder for the reports (default: report)")
     report.add_argument("--workers", metavar="N", type=_from_one, help="notebooks at once (default: one a processor)")
     _add_window(report)
+    _add_parameters(report)
     report.set_defaults(command=_report)
 
     query = commands.add_parser("query", help="answer one query and print the rows")
@@ -93,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     query.add_argument("query", metavar="QUERY", help="a name from `eks-audit queries`, a file, or Insights text")
     query.add_argument("--format", choices=("table", "csv", "jsonl"), default="table", help="default: table")
     _add_window(query)
+    _add_parameters(query)
     query.add_argument(
         "--table",
         metavar=("NAME", "FILE"),
@@ -138,9 +140,10 @@ def build_parser() -> argparse.ArgumentParser:
     notebooks.add_argument("name", metavar="NAME", nargs="?")
     notebooks.set_defaults(command=_notebooks)
 
-    collect = commands.add_parser("collect", help="make one lasting case of log files, to be asked and kept")
-    collect.add_argument("source", metavar="SOURCE", help="a file, a folder, or a glob in quotes")
+    collect = commands.add_parser("collect", help="make one lasting case of logs, to be asked and kept")
+    collect.add_argument("source", metavar="SOURCE", help="a file, a folder, a glob in quotes, or s3://BUCKET/PREFIX")
     collect.add_argument("--out", metavar="CASE", required=True, help="folder for the case")
+    _add_window(collect)
     collect.set_defaults(command=_collect)
 
     verify = commands.add_parser("verify", help="check that a case is what was collected")
@@ -157,6 +160,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_window(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", metavar="TIME", type=_unshielded, default="", help=_TIME_HELP)
     parser.add_argument("--end", metavar="TIME", type=_unshielded, default="", help="the same")
+
+
+def _add_parameters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         *("-p", "--parameter"),
         metavar=("NAME", "VALUE"),
@@ -297,14 +303,11 @@ def _notebooks(given: argparse.Namespace) -> int:
 
 
 def _collect(given: argparse.Namespace) -> int:
-    from eks_audit_nb.case.collecting import collect_files
     from eks_audit_nb.case.manifest import described
-    from eks_audit_nb.sources.base import CLOUDWATCH
+    from eks_audit_nb.sources.by_name import collect
 
-    if given.source.startswith(CLOUDWATCH):
-        raise SourceError("collect takes log files so far. Ask a cluster with query or report.")
     out = _folder("--out", given.out)
-    manifest = collect_files(given.source, out)
+    manifest = collect(given.source, out, given.start, given.end, progress=sys.stderr.isatty())
     for name, value in described(manifest).items():
         print(f"{name + ':':12} {cleaned(value)}", file=sys.stderr)
     print(out.absolute())

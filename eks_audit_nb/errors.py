@@ -21,6 +21,10 @@ class CloudWatchError(SourceError):
     """The service refused, failed or timed out; the message names the query's id where there is one."""
 
 
+class S3Error(SourceError):
+    """S3 refused or failed, or there is no such object; the message names the missing permission where that is it."""
+
+
 class ClusterError(SourceError):
     """EKS or the cluster's API server refused or failed; the message names the missing permission where that is it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,6 +29,15 @@ class Request:
     def action(self) -> str:
         """The operation that the JSON protocol of AWS names."""
         return self.headers.get("x-amz-target", "").rpartition(".")[2]
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 200
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client that hangs up, as one that was interrupted does, is no fault of the server.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 Answer = Callable[[Request], tuple[int, dict[str, Any]]]
@@ -67,7 +77,14 @@ def serve_json(answer: Answer) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serve(Handler) as address:
+        yield address
+
+
+@contextmanager
+def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a server that hands each request to a handler; yields its address."""
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

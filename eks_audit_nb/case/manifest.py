@@ -31,12 +31,23 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 @dataclass(frozen=True)
 class Input:
-    """One file that was read; `sha256` is "" in a cache, where size and time of change are enough."""
+    """One file that was read; `sha256` is "" in a cache, where size and time of change are enough.
+
+    An object in S3 has its URI for a path, the time at which it was written, its entity tag, and its version where the
+    bucket keeps versions.
+    """
 
     path: str
     size: int
     modified_ns: int
     sha256: str = ""
+    etag: str = ""
+    version_id: str = ""
+
+    @property
+    def is_in_s3(self) -> bool:
+        """Whether it was an object, and no file."""
+        return self.path.startswith("s3://")
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,8 @@ class Manifest:
     `conditions` counts the events that are "unreadable", "truncated" or "foreign" and the others under ""; `levels`
     and `stages` count what the audit policy recorded; `broken_files` are inputs whose compressed data is cut or
     damaged; `without_events` are inputs without an audit event, with their number of lines; `doubts` are sentences
-    about what may be missing; `sha256` is that of each file of the case, by name, and empty in a cache.
+    about what may be missing, `left_out` about what was passed over and is not missed; `sha256` is that of each file of
+    the case, by name, and empty in a cache.
     """
 
     source: str
@@ -100,6 +112,7 @@ class Manifest:
     broken_files: tuple[str, ...] = ()
     without_events: dict[str, int] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     sha256: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
     made_by: str = ""
@@ -130,7 +143,8 @@ def read_manifest(folder: Path) -> Manifest:
             )
         content["inputs"] = tuple(Input(**each) for each in content["inputs"])
         content["parts"] = tuple(_part(each) for each in content["parts"])
-        content["broken_files"], content["doubts"] = tuple(content["broken_files"]), tuple(content["doubts"])
+        for name in ("broken_files", "doubts", "left_out"):
+            content[name] = tuple(content[name])
         manifest = Manifest(**content)
         for read in (manifest, *manifest.inputs, *manifest.parts):
             _check_types(read)
@@ -166,6 +180,8 @@ def described(manifest: Manifest) -> dict[str, str]:
     ]
     if doubts := [*missing, *manifest.doubts]:
         lines["Incomplete"] = " ".join(doubts)
+    if manifest.left_out:
+        lines["Left out"] = " ".join(manifest.left_out)
     return lines
 
 

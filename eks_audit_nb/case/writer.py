@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,12 +27,16 @@ from eks_audit_nb.errors import SourceError
 from eks_audit_nb.events import parse_event
 from eks_audit_nb.reading import lines as reader
 from eks_audit_nb.reading.lines import Tally, log_stream_name
+from eks_audit_nb.reading.log_file import LogFile
 from eks_audit_nb.reading.pieces import unpacked, whole_lines
+from eks_audit_nb.window import Window
 
 # A part is what is worked on at one time.
 _PART_BYTES = 128 * 1024 * 1024
 _PART_FILES = 64
 _AT_ONCE = 2
+# Beyond so many files that begin like raw ones and are none, all are taken for such: each costs reading all again.
+_MOST_UNFIT = 4
 _EVENTS_AT_ONCE = 20_000
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 3000, ROW_GROUP_SIZE 30720)"
 _KEPT_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)"
@@ -47,9 +51,9 @@ _GIVEN = "line, timestamp_ms, ingestion_ms, log_stream, log, pointer, condition,
 class _UnfitError(Exception):
     """A raw file with lines that are several events or none: it is read as an envelope instead."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        super().__init__(str(path))
+    def __init__(self, file: LogFile) -> None:
+        self.name = str(file)
+        super().__init__(self.name)
 
 
 @dataclass
@@ -62,23 +66,38 @@ class _Draft:
     lines: BinaryIO  # the same as they are, for the database, which is quicker with them
     segments: list[Segment] = field(default_factory=list)
     peculiar: Peculiar = field(default_factory=Peculiar)
+    files: list[LogFile] = field(default_factory=list)
 
-    def begin(self, path: Path, line: int) -> None:
+    def begin(self, path: LogFile, line: int) -> None:
         """From this line on the lines are those of a file."""
         self.segments.append(Segment(line, str(path), log_stream_name(path)))
+        self.files.append(path)
 
     def part(self) -> Part:
         """What is known of it before its columns are there."""
         texts = self.texts
         return Part(self.name, self.first_line, texts.lines, 0, 0, texts.longest, tuple(self.segments))
 
-    def path_of(self, line: int) -> Path:
+    def path_of(self, line: int) -> LogFile:
         """The file that a line came from."""
-        return Path(next(segment.log for segment in reversed(self.segments) if segment.first_line <= line))
+        begun = zip(reversed(self.segments), reversed(self.files), strict=True)
+        return next(path for segment, path in begun if segment.first_line <= line)
 
 
-def write_case(files: Sequence[Path], folder: Path, source: str, *, with_hashes: bool, made_by: str = "") -> Manifest:
+def write_case(
+    files: Collection[LogFile],
+    folder: Path,
+    source: str,
+    *,
+    with_hashes: bool,
+    made_by: str = "",
+    window: Window | None = None,
+    describe: Callable[[LogFile], Input] | None = None,
+) -> Manifest:
     """Read files into an empty folder, which is a case then.
+
+    Each file is asked for when the one before it has been read, and is not opened again; only where a raw file turns
+    out to be none are they all read once more, a few times at most.
 
     Args:
         files: In the order in which their lines count.
@@ -86,58 +105,94 @@ def write_case(files: Sequence[Path], folder: Path, source: str, *, with_hashes:
         source: What the user called the files.
         with_hashes: Whether the manifest has the SHA-256 of every input and of every file of the case.
         made_by: Which version wrote it.
+        window: What the case holds the events of; None for all. Lines keep the numbers that they have in the whole.
+        describe: What the manifest says about a file that was read; it is a path where this is not given.
 
     Raises:
-        SourceError: A file that cannot be read, or no audit event in any of them.
+        SourceError: A file that cannot be read, no audit event in any of them, or none in the window.
     """
-    envelopes: set[Path] = {path for path in files if not _is_raw(path)}
+    envelopes: set[str] = set()
     while True:
+        is_any_raw = window is None and len(envelopes) < _MOST_UNFIT
+        writer = _Writer(folder, with_hashes, window, envelopes if is_any_raw else None)
         try:
-            return _Writer(folder, with_hashes).write(files, envelopes, source, made_by)
+            return writer.write(files, source, made_by, describe)
         except _UnfitError as error:
-            envelopes.add(error.path)
+            envelopes.add(error.name)
             for left in folder.iterdir():
                 left.unlink()
 
 
 class _Writer:
-    def __init__(self, folder: Path, with_hashes: bool) -> None:
+    def __init__(
+        self, folder: Path, with_hashes: bool, window: Window | None, envelopes: Collection[str] | None
+    ) -> None:
+        """Begin a case; `envelopes` names the files that begin like raw ones and are none, None takes all for such."""
         self._folder = folder
         self._with_hashes = with_hashes
+        self._window = window
+        self._envelopes = envelopes
+        self._files: list[LogFile] = []
+        self._outside: Window | None = None
+        self._left_out = 0
         self._tally = Tally()
         self._peculiarities = Peculiarities(rows.EVERY_READING)
         self._lines = 0
         self._parts: list[Part] = []
         self._blocks: list[tuple[str, Block]] = []
+        self._texts: BlockWriter | None = None
+        self._plain: BinaryIO | None = None
         self._last_ms: int | None = None
         self._connection = connected(folder=folder, memory_limit=_MEMORY)
         self._workers = ThreadPoolExecutor(_AT_ONCE)
         self._working: deque[tuple[_Draft, Future[None]]] = deque()
 
-    def write(self, files: Sequence[Path], envelopes: set[Path], source: str, made_by: str) -> Manifest:
+    def write(
+        self,
+        files: Collection[LogFile],
+        source: str,
+        made_by: str,
+        describe: Callable[[LogFile], Input] | None,
+    ) -> Manifest:
         try:
-            if not envelopes.issuperset(files):
-                self._last_ms = reader.first_time(list(files))  # which the events before it get
-            for is_envelope, group in groupby(files, key=envelopes.__contains__):
-                if is_envelope:
-                    self._finish_parts()
-                    self._add_events(list(group))
+            for is_raw, group in groupby(self._given(files), key=self._is_raw):
+                if is_raw:
+                    self._add_raw(group)
                 else:
-                    self._add_raw(list(group))
+                    self._finish_parts()
+                    self._add_events(group)
             self._finish_parts()
-            self._refuse_nothing(files)
+            self._refuse_nothing()
             self._write_blocks()
-            inputs = tuple(self._input(path) for path in files)
+            inputs = tuple(map(describe or self._input, self._files))
             return self._manifest(inputs, source, made_by)
         finally:
+            for file in (self._texts, self._plain):
+                if file is not None:
+                    file.close()
             self._workers.shutdown()
             self._connection.close()
             for name in (TEMPORARY, _PLAIN):
                 shutil.rmtree(self._folder / name, ignore_errors=True)
 
+    def _given(self, files: Collection[LogFile]) -> Iterator[LogFile]:
+        """The files, one when the one before it has been read; the first time of all is known before any of them is."""
+        rest = iter(files)
+        looked_at = list(islice(rest, 1))
+        # One envelope alone is not looked at: it may be a large document, and the reader knows what to do.
+        if len(files) > 1 or any(map(self._is_raw, looked_at)):
+            first = chain(tuple(looked_at), _remembered(rest, looked_at))
+            self._last_ms = reader.first_time(first)  # which the events before it get
+        for file in chain(looked_at, rest):
+            self._files.append(file)
+            yield file
+
+    def _is_raw(self, file: LogFile) -> bool:
+        return self._envelopes is not None and str(file) not in self._envelopes and _is_raw(file)
+
     # --- raw files ---
 
-    def _add_raw(self, files: Iterable[Path]) -> None:
+    def _add_raw(self, files: Iterable[LogFile]) -> None:
         draft: _Draft | None = None
         for path in files:
             draft = draft or self._draft()
@@ -161,7 +216,7 @@ class _Writer:
         if draft is not None:
             self._submit(draft)
 
-    def _whole_lines(self, path: Path) -> Iterator[tuple[bytes, int]]:
+    def _whole_lines(self, path: LogFile) -> Iterator[tuple[bytes, int]]:
         def on_damage() -> None:
             self._tally.broken_files += (str(path),)
 
@@ -172,9 +227,10 @@ class _Writer:
 
     def _draft(self) -> _Draft:
         name = f"part-{len(self._parts) + len(self._working) + 1:05}"
+        self._texts = BlockWriter(self._folder / f"{name}.jsonl.zst", self._lines)
         (self._folder / _PLAIN).mkdir(exist_ok=True)
-        lines = (self._folder / _PLAIN / name).open("wb")
-        return _Draft(name, self._lines, BlockWriter(self._folder / f"{name}.jsonl.zst", self._lines), lines)
+        self._plain = (self._folder / _PLAIN / name).open("wb")
+        return _Draft(name, self._lines, self._texts, self._plain)
 
     def _submit(self, draft: _Draft) -> None:
         draft.texts.close()
@@ -259,16 +315,26 @@ class _Writer:
 
     # --- everything else ---
 
-    def _add_events(self, files: list[Path]) -> None:
+    def _add_events(self, files: Iterable[LogFile]) -> None:
         batch: list[Event] = []
         for event in reader.read_events(
             files, self._tally, first_line=self._lines, last_ms=self._last_ms, is_whole=False
         ):
+            if self._window is not None and not self._is_inside(event.timestamp_ms, self._window):
+                continue
             batch.append(event)
             if len(batch) >= _EVENTS_AT_ONCE:
                 self._add_batch(batch)
                 batch = []
         self._add_batch(batch)
+
+    def _is_inside(self, timestamp_ms: int, window: Window) -> bool:
+        if window.start_ms <= timestamp_ms <= window.end_ms:
+            return True
+        self._left_out += 1
+        outside = self._outside or Window(timestamp_ms, timestamp_ms)
+        self._outside = Window(min(outside.start_ms, timestamp_ms), max(outside.end_ms, timestamp_ms))
+        return False
 
     def _add_batch(self, batch: list[Event]) -> None:
         if not batch:
@@ -298,9 +364,13 @@ class _Writer:
 
     # --- the end ---
 
-    def _refuse_nothing(self, files: Sequence[Path]) -> None:
-        if len(self._tally.without_events) == len(files):
+    def _refuse_nothing(self) -> None:
+        if len(self._tally.without_events) == len(self._files):
             reader.refuse_nothing(self._tally)
+        if self._outside is not None and not self._parts:
+            raise SourceError(
+                f"No event lies in the window {self._window}; they reach from {self._outside}. Give another window."
+            )
 
     def _write_blocks(self) -> None:
         frame = pd.DataFrame(
@@ -337,13 +407,15 @@ class _Writer:
             broken_files=self._tally.broken_files,
             without_events={str(path): lines for path, lines in self._tally.without_events.items()},
             doubts=tuple(self._tally.doubts),
+            left_out=(f"{self._left_out:,} events outside of {self._window}.",) if self._left_out else (),
             sha256={path.name: sha256(path) for path in sorted(self._folder.glob("*.*"))} if self._with_hashes else {},
             made_by=made_by,
         )
         manifest.write(self._folder)
         return manifest
 
-    def _input(self, path: Path) -> Input:
+    def _input(self, file: LogFile) -> Input:
+        path = Path(str(file))
         facts = path.stat()
         return Input(str(path), facts.st_size, facts.st_mtime_ns, sha256(path) if self._with_hashes else "")
 
@@ -351,7 +423,13 @@ class _Writer:
         return tuple(self._connection.execute(sql, parameters).fetchall()[0])
 
 
-def _is_raw(path: Path) -> bool:
+def _remembered(files: Iterable[LogFile], seen: list[LogFile]) -> Iterator[LogFile]:
+    for file in files:
+        seen.append(file)
+        yield file
+
+
+def _is_raw(path: LogFile) -> bool:
     """Whether a file's first line is an event as the API server writes it."""
     try:
         first = next(whole_lines(unpacked(path, lambda: None)), None)

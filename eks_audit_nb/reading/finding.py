@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from eks_audit_nb.errors import SourceError
+from eks_audit_nb.reading.log_file import LogFile
 from eks_audit_nb.reading.unpacking import begins_like_a_log
 
 _SUFFIXES = (".jsonl", ".json", ".log", ".ndjson")
 _ANY_SUFFIX = re.compile(r"\.[A-Za-z]\w{0,9}")
 _SOURCES = 'Give a file, a folder, a glob in quotes, "sample", or "cloudwatch:CLUSTER".'
 # What CloudWatch leaves beside an export to see whether it may write.
-_WRITE_TEST = "aws-logs-write-test"
+WRITE_TEST = "aws-logs-write-test"
 # By these a folder is a case, which may lie among the logs that it was made of; see `case.manifest`.
 _MANIFEST, _BLOCKS = "manifest.json", "blocks.parquet"
 
@@ -35,12 +36,30 @@ def find_files(where: str) -> list[Path]:
         raise SourceError(f"{where[:200]!r} cannot be read: {reason}. {_SOURCES}") from None
 
 
+def is_log(file: LogFile) -> bool:
+    """Whether a file is a log: by its name, and by its first bytes where the name does not tell."""
+    return is_named_like_a_log(file.name) and (_suffix(file.name) in _SUFFIXES or begins_like_a_log(file))
+
+
+def is_named_like_a_log(name: str) -> bool:
+    """Whether a file of this name can be a log."""
+    if name.startswith(".") or name == WRITE_TEST:
+        return False
+    suffix = _suffix(name)
+    # Exports and Firehose give their files no suffix, and a CSV may be anything.
+    return suffix in (*_SUFFIXES, ".csv") or not _ANY_SUFFIX.fullmatch(suffix)
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name.removesuffix(".gz")).suffix
+
+
 def _found_files(where: str) -> list[Path]:
     path = Path(where).expanduser()
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = [p for p in path.rglob("*") if p.is_file() and _is_log(p) and not _is_aside(p.relative_to(path))]
+        found = [p for p in path.rglob("*") if p.is_file() and not _is_aside(p, path) and is_log(p)]
         wanted = f"a file that ends in {', '.join(_SUFFIXES)} or one of these with .gz"
     elif any(sign in where for sign in "*?["):
         anchor = Path(path.anchor) if path.is_absolute() else Path()
@@ -54,14 +73,8 @@ def _found_files(where: str) -> list[Path]:
     return sorted(found)
 
 
-def _is_aside(path: Path) -> bool:
-    """Whether a file is hidden or in a hidden folder, as what is left of a case whose making was ended is."""
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _is_log(path: Path) -> bool:
-    if path.name == _WRITE_TEST or (path.name == _MANIFEST and path.with_name(_BLOCKS).is_file()):
-        return False
-    suffix = Path(path.name.removesuffix(".gz")).suffix
-    # Exports and Firehose give their files no suffix, and a CSV may be anything: their first bytes tell.
-    return suffix in _SUFFIXES or ((suffix == ".csv" or not _ANY_SUFFIX.fullmatch(suffix)) and begins_like_a_log(path))
+def _is_aside(path: Path, folder: Path) -> bool:
+    """Whether a file below a folder is that of a case, or hidden as what is left of a case whose making was ended."""
+    if path.name == _MANIFEST and path.with_name(_BLOCKS).is_file():
+        return True
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)

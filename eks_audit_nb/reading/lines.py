@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, NoReturn
 
 from eks_audit_nb.engine.store import Event
 from eks_audit_nb.errors import SourceError
 from eks_audit_nb.events import parse_cut_event, parse_event, without_surrogates
 from eks_audit_nb.reading import envelopes
+from eks_audit_nb.reading.log_file import LogFile
 from eks_audit_nb.reading.records import Envelope, MissingMessageError, Record, milliseconds
 from eks_audit_nb.reading.unpacking import unpacked_lines
 
@@ -33,16 +34,17 @@ class Tally:
     with the number of their lines. `doubts` are sentences: what an envelope says about its own completeness.
     """
 
+    files: int = field(default=0, compare=False)
     events: int = 0
     unreadable: int = 0
     truncated: int = 0
     broken_files: tuple[str, ...] = ()
-    without_events: dict[Path, int] = field(default_factory=dict)
+    without_events: dict[LogFile, int] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
 
 
 def read_events(
-    files: list[Path], tally: Tally, *, first_line: int = 0, last_ms: int | None = None, is_whole: bool = True
+    files: Iterable[LogFile], tally: Tally, *, first_line: int = 0, last_ms: int | None = None, is_whole: bool = True
 ) -> Iterator[Event]:
     """Every message of the files as an event, in order; `tally` is filled on the way.
 
@@ -71,11 +73,11 @@ def read_events(
         else:
             yield at_time(event, last_ms)
     yield from waiting
-    if is_whole and len(tally.without_events) == len(files):
+    if is_whole and len(tally.without_events) == tally.files:
         refuse_nothing(tally)
 
 
-def first_time(files: list[Path]) -> int | None:
+def first_time(files: Iterable[LogFile]) -> int | None:
     """The time of the first event that has one.
 
     Raises:
@@ -84,7 +86,7 @@ def first_time(files: list[Path]) -> int | None:
     return next((event.timestamp_ms for event, has_time in _events(files, Tally(), 0) if has_time), None)
 
 
-def line_event(text: str, number: int, path: Path) -> tuple[Event, bool] | None:
+def line_event(text: str, number: int, path: LogFile) -> tuple[Event, bool] | None:
     """The one event of a line, with whether it has a time of its own; None for a line of several or of an envelope."""
     try:
         records = list(_records(text))
@@ -110,7 +112,7 @@ def refuse_nothing(tally: Tally) -> NoReturn:
     raise SourceError(_nothing_found(path, lines, str(path) in tally.broken_files))
 
 
-def log_stream_name(path: Path) -> str:
+def log_stream_name(path: LogFile) -> str:
     """The stream that an export's folder names, or one such as EKS gives, made from the file's name."""
     if _STREAM.fullmatch(path.parent.name):
         return path.parent.name
@@ -118,10 +120,11 @@ def log_stream_name(path: Path) -> str:
     return f"kube-apiserver-audit-{digest}"
 
 
-def _events(files: list[Path], tally: Tally, number: int) -> Iterator[tuple[Event, bool]]:
+def _events(files: Iterable[LogFile], tally: Tally, number: int) -> Iterator[tuple[Event, bool]]:
     """The events, each with whether it has a time of its own."""
-    pages: dict[Path, Path] = {}  # by folder, the file whose reply has a token and no page behind it
+    pages: dict[PurePath, LogFile] = {}  # by folder, the file whose reply has a token and no page behind it
     for path in files:
+        tally.files += 1
         stream = log_stream_name(path)
         first_number, found = number, 0
         for item in _items(path, tally):
@@ -142,7 +145,7 @@ def _events(files: list[Path], tally: Tally, number: int) -> Iterator[tuple[Even
     ]
 
 
-def _items(path: Path, tally: Tally) -> Iterator[Record | Envelope]:
+def _items(path: LogFile, tally: Tally) -> Iterator[Record | Envelope]:
     try:
         lines = _lines(path, tally)
         first = next(lines, "").lstrip(_BLANKS)
@@ -170,7 +173,7 @@ def _records(line: str) -> Iterator[Record | Envelope]:
         yield from envelopes.records(line)
 
 
-def _lines(path: Path, tally: Tally) -> Iterator[str]:
+def _lines(path: LogFile, tally: Tally) -> Iterator[str]:
     def on_damage() -> None:
         if str(path) not in tally.broken_files:
             tally.broken_files += (str(path),)
@@ -181,7 +184,7 @@ def _lines(path: Path, tally: Tally) -> Iterator[str]:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _note(envelope: Envelope, path: Path, tally: Tally, pages: dict[Path, Path]) -> None:
+def _note(envelope: Envelope, path: LogFile, tally: Tally, pages: dict[PurePath, LogFile]) -> None:
     if envelope.has_more is not None:
         pages.pop(path.parent, None)
     if envelope.has_more:
@@ -194,7 +197,7 @@ def _note(envelope: Envelope, path: Path, tally: Tally, pages: dict[Path, Path])
     tally.doubts += [doubt for doubt in doubts if doubt not in tally.doubts]
 
 
-def _event(record: Record, number: int, path: Path, stream: str) -> tuple[Event, bool]:
+def _event(record: Record, number: int, path: LogFile, stream: str) -> tuple[Event, bool]:
     text = record.message
     parsed = parse_event(text) if record.event is None else record.event
     # JSON readers other than Python's refuse a whole line for a lone surrogate.
@@ -237,7 +240,7 @@ def _is_marked_truncated(event: dict[str, Any]) -> bool:
     return mark == "true" or mark is True
 
 
-def _nothing_found(path: Path, count: int, is_broken: bool) -> str:
+def _nothing_found(path: LogFile, count: int, is_broken: bool) -> str:
     text = _beginning(path)
     nothing = "there is no event in its envelope" if text else "it is empty"
     seen = f"{count:,} lines were read and none is an audit event" if count else nothing
@@ -246,7 +249,7 @@ def _nothing_found(path: Path, count: int, is_broken: bool) -> str:
     return f"{path} holds no audit events: {seen}. {envelopes.EXPECTED}"
 
 
-def _beginning(path: Path) -> str:
+def _beginning(path: LogFile) -> str:
     """The first line of a file, or the whole of it where that leaves a JSON value open."""
     lines = _lines(path, Tally())
     first = next(lines, "")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 from isal import igzip_lib, isal_zlib
 
+from eks_audit_nb.reading.log_file import LogFile
 from eks_audit_nb.reading.unpacking import BOM, gunzipped, trimmed
 
 # What is read or unpacked at one time, and so the size of a block of a case: larger ones are smaller on disk, smaller
@@ -17,7 +17,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_HEADER = 31  # zlib's window bits for gzip
 
 
-def unpacked(path: Path, on_damage: Callable[[], object], at_once: int = BLOCK_BYTES) -> Iterator[bytes]:
+def unpacked(path: LogFile, on_damage: Callable[[], object], at_once: int = BLOCK_BYTES) -> Iterator[bytes]:
     """The bytes of a file, of a gzip file those it holds; where it is cut or damaged, those before that place.
 
     Args:

@@ -7,8 +7,9 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, cast
+
+from eks_audit_nb.reading.log_file import LogFile
 
 _GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
@@ -19,7 +20,7 @@ _LEVELS = 3
 _CHUNK = 8192
 
 
-def begins_like_a_log(path: Path) -> bool:
+def begins_like_a_log(path: LogFile) -> bool:
     """Whether a file's first bytes are those of a log, in any of its forms."""
     try:
         with path.open("rb") as stream:
@@ -28,7 +29,7 @@ def begins_like_a_log(path: Path) -> bool:
         return True  # so that it is read, and the error names it
 
 
-def unpacked_lines(path: Path, on_damage: Callable[[], object]) -> Iterator[str]:
+def unpacked_lines(path: LogFile, on_damage: Callable[[], object]) -> Iterator[str]:
     """The lines of a file that are not blank, without what is blank at their ends, and without a byte order mark.
 
     Args:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SAMPLE = "sample"
 # What the name of a cluster's log group begins with.
 CLOUDWATCH = "cloudwatch:"
+# What the name of a bucket and a prefix begins with.
+S3 = "s3://"
 
 # AWS's list price for Logs Insights in us-east-1, dollars for a gigabyte of log scanned: the default of all prices.
 DOLLARS_PER_GIGABYTE = 0.005

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eks_audit_nb.errors import SourceError
-from eks_audit_nb.sources.base import CLOUDWATCH, DOLLARS_PER_GIGABYTE, SAMPLE, Source
+from eks_audit_nb.sources.base import CLOUDWATCH, DOLLARS_PER_GIGABYTE, S3, SAMPLE, Source
+
+if TYPE_CHECKING:
+    from eks_audit_nb.case.manifest import Manifest
 
 
 def connect(
@@ -38,6 +42,7 @@ def connect(
     """
     if not source.strip():
         raise SourceError('The source is empty. Give "sample", a file, a folder, a glob, or "cloudwatch:CLUSTER".')
+    _refuse_s3(source)
     if source.startswith(CLOUDWATCH):
         from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 
@@ -55,8 +60,9 @@ def check_source(source: str) -> None:
     """Refuse a source that cannot be there, before anything is started for it.
 
     Raises:
-        SourceError: An empty name, no cluster's name, or files that do not exist.
+        SourceError: An empty name, no cluster's name, objects in S3, or files that do not exist.
     """
+    _refuse_s3(source)
     if not source.strip():
         connect(source)
     if source.startswith(CLOUDWATCH):
@@ -71,8 +77,42 @@ def check_source(source: str) -> None:
             find_files(source)
 
 
+def collect(source: str, out: Path, start: str = "", end: str = "", *, progress: bool = False) -> Manifest:
+    """Make a lasting case of a source by its name.
+
+    Args:
+        source: A file, a folder, a glob, or "s3://BUCKET/PREFIX".
+        out: The folder for the case; it is not there yet, or is empty.
+        start: What the case begins with, for S3; see `window.parse_window`. Empty means the first event.
+        end: The same; empty means the last event.
+        progress: Whether a bar on standard error shows how far it is, where that is known.
+
+    Raises:
+        SourceError: There is no such source, it cannot be read, or the case cannot be written.
+        WindowError: An end that is no time.
+    """
+    if source.startswith(CLOUDWATCH):
+        raise SourceError("collect takes log files and S3 so far. Ask a cluster with query or report.")
+    if source.startswith(S3):
+        from eks_audit_nb.sources.s3 import collect_s3
+
+        return collect_s3(source, out, start, end, progress=progress)
+    from eks_audit_nb.case.collecting import collect_files
+
+    if start or end:
+        raise SourceError("A case of files holds them whole. Leave --start and --end out, and give them when you ask.")
+    return collect_files(source, out)
+
+
 def absolute(source: str) -> str:
     """The same source by a name that is right wherever a kernel starts."""
     if source == SAMPLE or source.startswith(CLOUDWATCH):
         return source
     return str(Path(source).expanduser().absolute())
+
+
+def _refuse_s3(source: str) -> None:
+    if source.startswith(S3):
+        raise SourceError(
+            f"Objects in S3 are read once, into a case: eks-audit collect {source} --out CASE. Then ask CASE."
+        )
