@@ -63,7 +63,10 @@ def test_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         ("  ", "The source is empty."),
         ("cloudwatch:", 'The cluster has no name. Write "cloudwatch:CLUSTER".'),
         ("no/such", "There is no file or folder 'no/such'. Give a file, a folder, a glob in quotes, \"sample\", or"),
-        ("s3://bucket/logs", "There is no file or folder 's3://bucket/logs'."),
+        (
+            "s3://bucket/logs",
+            "Objects in S3 are read once, into a case: eks-audit collect s3://bucket/logs --out CASE.",
+        ),
     ],
 )
 def test_names_of_nothing(name: str, message: str) -> None:

@@ -104,8 +104,12 @@ class Bucket:
         uri = self.uri(key)
         if isinstance(failure, ClientError) and (meaning := _MEANINGS.get(code_of(failure))):
             raise S3Error(meaning.format(uri=uri, bucket=self.name, key=key)) from None
-        if isinstance(failure, ResponseParserError | OddAnswerError):
-            raise S3Error(f"{action} on {uri} was not answered as S3 does, again and again: {failure}") from None
+        if isinstance(failure, ClientError):
+            is_known = not _is_passing(failure) or code_of(failure) in THROTTLED
+        else:
+            is_known = isinstance(failure, BotoCoreError)
+        if not is_known:
+            raise S3Error(f"{action} on {uri} failed, again and again: {failure}") from None
         with explained(action, uri, S3Error):
             raise failure
 

@@ -60,7 +60,7 @@ def collect_s3(
     with (
         begun_case(out) as begun,
         tqdm(total=total, unit="B", unit_scale=True, disable=not progress) as bar,
-        closing(S3Files(bucket, found.entries, begun.scratch, bar.update)) as files,
+        closing(S3Files(bucket, found.entries, begun.scratch, named=prefix, on_read=bar.update)) as files,
     ):
         manifest = write_case(
             files,

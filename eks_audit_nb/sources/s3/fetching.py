@@ -17,7 +17,7 @@ from eks_audit_nb.case.manifest import Input
 from eks_audit_nb.errors import S3Error
 from eks_audit_nb.reading.finding import is_log
 from eks_audit_nb.reading.log_file import LogFile
-from eks_audit_nb.sources.s3.bucket import CONNECTIONS, Bucket, StoppedError
+from eks_audit_nb.sources.s3.bucket import CONNECTIONS, Bucket, OddAnswerError, StoppedError
 from eks_audit_nb.sources.s3.listing import Entry
 from eks_audit_nb.window import to_milliseconds
 
@@ -96,7 +96,13 @@ class S3Files(Collection[LogFile]):
     """Objects in the order in which they are read; each is on the disk until the next one is asked for."""
 
     def __init__(
-        self, bucket: Bucket, entries: Sequence[Entry], scratch: Path, on_read: Callable[[int], object]
+        self,
+        bucket: Bucket,
+        entries: Sequence[Entry],
+        scratch: Path,
+        *,
+        named: str = "",
+        on_read: Callable[[int], object] = lambda _: None,
     ) -> None:
         """Nothing is fetched yet.
 
@@ -104,12 +110,13 @@ class S3Files(Collection[LogFile]):
             bucket: Where they lie.
             entries: What was listed.
             scratch: An empty folder.
+            named: The key of an object that is read whatever its name and its first bytes are.
             on_read: Called with the size of each that was read.
         """
         self._bucket = bucket
         self._files = [S3File(bucket, entry, scratch / str(number)) for number, entry in enumerate(entries)]
         self._by_name = {str(file): file for file in self._files}
-        self._on_read = on_read
+        self._named, self._on_read = named, on_read
         self._pool = ThreadPoolExecutor(CONNECTIONS)
         self.not_logs: list[str] = []
 
@@ -127,7 +134,7 @@ class S3Files(Collection[LogFile]):
         """
         self.not_logs = []
         for file in self._fetched():
-            if is_log(file):
+            if file.entry.key == self._named or is_log(file):
                 yield file
             else:
                 self.not_logs.append(str(file))
@@ -207,8 +214,11 @@ class _Download:
             begin = re.match(r"bytes (\d+)-", answer.get("ContentRange", ""))
             if self._received and (not begin or int(begin[1]) != self._received):
                 self._begin_anew(file)
-            if self._received + answer["ContentLength"] != entry.size or answer.get("ETag", "") != entry.etag:
+            size = self._received + answer["ContentLength"]
+            if answer.get("ETag", "") != entry.etag or (size != entry.size and not entry.etag):
                 raise S3Error(f"{self._bucket.uri(entry.key)} was replaced after it was listed. Collect again.")
+            if size != entry.size:
+                raise OddAnswerError(f"it has {entry.size:,} bytes, and {size:,} were announced")
             self._version_id = answer.get("VersionId", "")
             while piece := body.read(_PIECE):
                 if self._bucket.stopping.is_set():
