@@ -44,7 +44,7 @@ segments = st.builds(Segment, numbers, names, names)
 manifests = st.builds(
     Manifest,
     source=names,
-    inputs=st.lists(st.builds(Input, names, numbers, numbers, names), max_size=3).map(tuple),
+    inputs=st.lists(st.builds(Input, names, numbers, numbers, names, names, names), max_size=3).map(tuple),
     parts=st.lists(
         st.builds(
             *(Part, names, numbers, numbers, numbers, numbers, numbers),
@@ -63,6 +63,7 @@ manifests = st.builds(
     broken_files=st.lists(names, max_size=2).map(tuple),
     without_events=counts,
     doubts=st.lists(names, max_size=2).map(tuple),
+    left_out=st.lists(names, max_size=2).map(tuple),
     sha256=st.dictionaries(names, names, max_size=2),
     format=st.just(FORMAT),
     made_by=names,
@@ -83,6 +84,20 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest
     folder = tmp_path_factory.getbasetemp()
     manifest.write(folder)
     assert read_manifest(folder) == manifest
+
+
+def test_a_manifest_of_before(tmp_path: Path) -> None:
+    """A case that was made before inputs had entity tags, and before anything was left out, is read as ever."""
+    inputs = [{"path": each.path, "size": each.size, "modified_ns": each.modified_ns} for each in SMALL.inputs]
+    changed(tmp_path, inputs=inputs, left_out="taken out")
+    assert read_manifest(tmp_path) == SMALL
+
+
+def test_what_was_left_out(tmp_path: Path) -> None:
+    """What was left out is said, and is no doubt."""
+    sieved = replace(SMALL, left_out=("3 objects not named like a log.", "5 events outside of the window."))
+    assert described(sieved)["Left out"] == "3 objects not named like a log. 5 events outside of the window."
+    assert doubts_of(sieved) == []
 
 
 def test_is_case(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from eks_audit_nb.cli import main
 from eks_audit_nb.errors import S3Error, SourceError, WindowError
 from eks_audit_nb.sources.by_name import collect
 from eks_audit_nb.sources.files import FileSource
-from eks_audit_nb.sources.s3 import collect_s3, fetching
+from eks_audit_nb.sources.s3 import collect_s3, fetching, listing
 from eks_audit_nb.sources.s3.bucket import Bucket
 from eks_audit_nb.sources.s3.fetching import S3Files
 from eks_audit_nb.sources.s3.listing import listed
@@ -165,7 +166,7 @@ def test_a_case_is_verified(fake: FakeS3, tmp_path: Path) -> None:
     fake.put("a/2.jsonl", raw(events(3)))
     quick("s3://logs/a/", tmp_path / "case")
     found = verify(tmp_path / "case")
-    assert (found.problems, found.changes) == ((), ("2 of them are objects in S3, and were not looked at again.",))
+    assert (found.problems, found.changes) == ((), ("objects in S3, which were not looked at again: 2",))
 
 
 def test_keys(fake: FakeS3, tmp_path: Path) -> None:
@@ -256,6 +257,15 @@ def test_no_object(fake: FakeS3, tmp_path: Path, prefix: str, message: str) -> N
     assert str(error.value).startswith(f"There is no object under s3://logs/{prefix}.")
     assert message in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_no_object_and_no_more(fake: FakeS3, tmp_path: Path) -> None:
+    """Who may list no more than the prefix is told that it has no object, all the same."""
+    fake.put("exports/task-1/x", raw(events(1)))
+    fake.before = lambda call: fake.forbidden.update({LIST} if call.query.get("delimiter") else set())
+    with pytest.raises(S3Error) as error:
+        quick("s3://logs/exports/task-2", tmp_path / "case")
+    assert str(error.value) == "There is no object under s3://logs/exports/task-2."
 
 
 def test_an_empty_bucket(fake: FakeS3, tmp_path: Path) -> None:
@@ -571,6 +581,15 @@ def test_no_region(fake: FakeS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     fake.put("a.jsonl", raw(events(2)))
     quick("s3://logs", tmp_path / "case")
     assert ids(tmp_path / "case") == ["id-0", "id-1"]
+
+
+def test_the_permissions_are_those_of_the_readme(fake: FakeS3, tmp_path: Path) -> None:
+    """The README names the two actions that are asked for, and no call needs another one."""
+    fake.put("a.jsonl", raw(events(1)))
+    quick("s3://logs", tmp_path / "case")
+    assert {call.operation for call in fake.calls} == {LIST, GET}
+    named = re.findall(r"`(s3:\w+)`", (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"))
+    assert set(named) == {listing.ACTION, fetching.ACTION}
 
 
 # --- whole or not at all --------------------------------------------------------------------------------------------

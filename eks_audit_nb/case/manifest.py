@@ -144,7 +144,7 @@ def read_manifest(folder: Path) -> Manifest:
         content["inputs"] = tuple(Input(**each) for each in content["inputs"])
         content["parts"] = tuple(_part(each) for each in content["parts"])
         for name in ("broken_files", "doubts", "left_out"):
-            content[name] = tuple(content[name])
+            content[name] = tuple(content.get(name, ()))
         manifest = Manifest(**content)
         for read in (manifest, *manifest.inputs, *manifest.parts):
             _check_types(read)

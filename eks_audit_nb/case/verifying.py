@@ -123,7 +123,7 @@ def _lines_in(path: Path) -> int:
 def _changes(manifest: Manifest) -> Iterator[str]:
     remote = [given for given in manifest.inputs if given.is_in_s3]
     if remote:
-        yield f"{len(remote):,} of them are objects in S3, and were not looked at again."
+        yield f"objects in S3, which were not looked at again: {len(remote):,}"
     for given in manifest.inputs:
         if given.is_in_s3:
             continue

@@ -104,11 +104,8 @@ class Bucket:
         uri = self.uri(key)
         if isinstance(failure, ClientError) and (meaning := _MEANINGS.get(code_of(failure))):
             raise S3Error(meaning.format(uri=uri, bucket=self.name, key=key)) from None
-        if isinstance(failure, ClientError):
-            is_known = not _is_passing(failure) or code_of(failure) in THROTTLED
-        else:
-            is_known = isinstance(failure, BotoCoreError)
-        if not is_known:
+        is_throttled = isinstance(failure, ClientError) and code_of(failure) in THROTTLED
+        if _is_passing(failure) and not (is_throttled or isinstance(failure, BotoCoreError)):
             raise S3Error(f"{action} on {uri} failed, again and again: {failure}") from None
         with explained(action, uri, S3Error):
             raise failure

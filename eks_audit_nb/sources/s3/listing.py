@@ -144,7 +144,10 @@ def _nothing(bucket: Bucket, prefix: str) -> str:
     while parent:
         parent, _, missing = parent.rpartition("/")
         folder = f"{parent}/" if parent else ""
-        names = _names_in(bucket, folder)
+        try:
+            names = _names_in(bucket, folder)
+        except S3Error:  # who may list this prefix need not be one who may list what is above it
+            return text
         if names:
             near = nearest(missing, names)
             guess = f" Did you mean {bucket.uri(folder + near)}?" if near else ""
