@@ -342,7 +342,8 @@ def _lab(given: argparse.Namespace) -> int:
     else:
         source = "New copies read the sample, and those that were there keep their source."
     print(cleaned(f"The notebooks are in {folder}; what you change there stays there. {source}"), file=sys.stderr)
-    lab = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
+    # Not from the current folder, which may be one of evidence, with a json.py in it.
+    lab = [sys.executable, "-P", "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     os.execv(sys.executable, lab)  # noqa: S606  # nothing but this interpreter and a folder of ours
 
 

@@ -169,3 +169,12 @@ def test_relative_paths(tmp_path: Path, make_log: Callable[..., Path], monkeypat
     )
     report = run_report("audit.jsonl", (echo,), tmp_path / "out", progress=False)
     assert report.runs[0].headline == str(log)
+
+
+def test_modules_of_the_current_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that lies in the folder where a report is started, as among evidence, is not imported."""
+    (tmp_path / "colorsys.py").write_text("raise SystemExit('planted')")
+    notebook = make_notebook(tmp_path / "a.ipynb", "import colorsys\nprint(colorsys.hls_to_rgb(0, 0, 0))")
+    monkeypatch.chdir(tmp_path)
+    report = run_report("sample", [notebook], tmp_path / "out")
+    assert [run.error for run in report.runs] == [""]
