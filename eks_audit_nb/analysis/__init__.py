@@ -3,6 +3,7 @@
 from eks_audit_nb.analysis.access import refused_access, used_permissions, ways_in
 from eks_audit_nb.analysis.access_entries import access_changes
 from eks_audit_nb.analysis.activity import activity_of, by_resource, deeds, in_sessions, places, refusals, sessions
+from eks_audit_nb.analysis.asked import asked_requests, caller_of, named_object
 from eks_audit_nb.analysis.assumed_roles import pod_sessions, role_sessions
 from eks_audit_nb.analysis.attribution import attribute, attributed, stated_decisions
 from eks_audit_nb.analysis.authenticator import authenticator_log, failed_logins, mapped_users
@@ -10,8 +11,10 @@ from eks_audit_nb.analysis.aws_auth import mapping_changes
 from eks_audit_nb.analysis.causes import behind, cause_links, causes, consequences
 from eks_audit_nb.analysis.certificates import signing_requests
 from eks_audit_nb.analysis.changes import object_changes
+from eks_audit_nb.analysis.closing import closings, kept_roles, used_by_ways
 from eks_audit_nb.analysis.coverage import coverage
 from eks_audit_nb.analysis.credentials import credential_uses, issued_credentials, requested_credentials, stated_uses
+from eks_audit_nb.analysis.grants import origins
 from eks_audit_nb.analysis.history import blind_spots, lives, nearest_objects, object_history, turning_point
 from eks_audit_nb.analysis.identity import (
     credential_ways,
@@ -22,6 +25,7 @@ from eks_audit_nb.analysis.identity import (
     ties,
 )
 from eks_audit_nb.analysis.issuers import credential_chain, credential_origins
+from eks_audit_nb.analysis.paths import marked, others_on, paths, ways_of
 from eks_audit_nb.analysis.reasons import reasons
 from eks_audit_nb.analysis.roles import role_manifests, role_yaml
 from eks_audit_nb.analysis.secrets import cluster_wide_lists, in_namespace, secret_callers
@@ -31,14 +35,17 @@ from eks_audit_nb.analysis.token_use import credential_findings, pod_facts
 __all__ = [
     "access_changes",
     "activity_of",
+    "asked_requests",
     "attribute",
     "attributed",
     "authenticator_log",
     "behind",
     "blind_spots",
     "by_resource",
+    "caller_of",
     "cause_links",
     "causes",
+    "closings",
     "cluster_wide_lists",
     "consequences",
     "coverage",
@@ -54,14 +61,20 @@ __all__ = [
     "in_namespace",
     "in_sessions",
     "issued_credentials",
+    "kept_roles",
     "lives",
     "lookalikes",
     "mapped_users",
     "mapping_changes",
     "mappings",
+    "marked",
+    "named_object",
     "nearest_objects",
     "object_changes",
     "object_history",
+    "origins",
+    "others_on",
+    "paths",
     "places",
     "pod_facts",
     "pod_sessions",
@@ -81,6 +94,8 @@ __all__ = [
     "subject_of",
     "ties",
     "turning_point",
+    "used_by_ways",
     "used_permissions",
     "ways_in",
+    "ways_of",
 ]

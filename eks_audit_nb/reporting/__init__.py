@@ -1,6 +1,8 @@
 """From frames to something to read: sentences, tables, figures; and from notebooks to a folder of HTML reports."""
 
-from eks_audit_nb.reporting import sentences
+from eks_audit_nb.reporting import sentences, why_tables
+from eks_audit_nb.reporting.copyable import closings, copyable
+from eks_audit_nb.reporting.path_figure import path_figure
 from eks_audit_nb.reporting.plots import activity_over_time, ranked, timeline
 from eks_audit_nb.reporting.provenance import provenance
 from eks_audit_nb.reporting.shown import figure, headline
@@ -32,11 +34,15 @@ __all__ = [
     "TIE",
     "WHO",
     "activity_over_time",
+    "closings",
+    "copyable",
     "figure",
     "headline",
+    "path_figure",
     "provenance",
     "ranked",
     "sentences",
     "table",
     "timeline",
+    "why_tables",
 ]

@@ -9,6 +9,7 @@ from eks_audit_nb.reporting.sentences.identity import identity, mapping_caption
 from eks_audit_nb.reporting.sentences.objects import object_history
 from eks_audit_nb.reporting.sentences.recording import setup
 from eks_audit_nb.reporting.sentences.secrets import secret_activity
+from eks_audit_nb.reporting.sentences.why import why_allowed
 
 __all__ = [
     "authorization_decisions",
@@ -21,4 +22,5 @@ __all__ = [
     "principal_activity",
     "secret_activity",
     "setup",
+    "why_allowed",
 ]
