@@ -85,7 +85,7 @@ def nearest_callers(names: Iterable[Any], principal: str, most: int = 4) -> list
 
 
 def object_text(request: Any) -> str:
-    """What a request was about: "secrets/payments/db", "secrets in payments", "nodes", or its path.
+    """What a request was about: "secrets/payments/db", "deployments/shop/web (scale)", "secrets in payments", its path.
 
     Args:
         request: A row of `attribute`, as `itertuples` or `to_dict("records")` gives it.
@@ -96,9 +96,11 @@ def object_text(request: Any) -> str:
         return uri.partition("?")[0]
     if resource.partition("/")[0] == "namespaces" and namespace == name:
         namespace = ""
+    plural, _, sub = resource.partition("/")
+    told = f" ({sub})" if sub else ""
     if not name:
-        return f"{resource} in {namespace}" if namespace else f"{resource} of the whole cluster"
-    return "/".join(part for part in (resource, namespace, name) if part)
+        return f"{plural} in {namespace}{told}" if namespace else f"{plural} of the whole cluster{told}"
+    return "/".join(part for part in (plural, namespace, name) if part) + told
 
 
 def _text(value: object) -> str:

@@ -85,7 +85,7 @@ def used_by_ways(own: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
     for user in _names(allowed, "username"):
         ways = allowed[allowed["username"].eq(user)][_WAY].drop_duplicates()
         mine = own[own["username"].eq(user).fillna(False) & own["impersonated"].isna()]
-        mine = mine.merge(ways.fillna(""), on=_WAY, how="inner") if len(ways) else mine.head(0)
+        mine = mine.merge(ways, on=_WAY, how="inner") if len(ways) else mine.head(0)
         if len(asked) == 1:
             mine = mine[~mine["audit_id"].isin(asked["audit_id"].dropna())]
         frames.append(used_permissions(mine, user).assign(username=user))
@@ -97,8 +97,17 @@ def used_by_ways(own: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
 
 
 def kept_roles(used: pd.DataFrame) -> str:
-    """A proposal: the smallest roles for what `used_by_ways` gives, as YAML; "" where there is nothing to keep."""
-    return "".join(role_yaml(used[used["username"].eq(user)], user) for user in _names(used, "username"))
+    """A proposal: the smallest roles for what `used_by_ways` gives, as YAML; "" where there is nothing to keep.
+
+    What is grave is left out and named in a comment, so that whoever wants it granted has to write it down.
+    """
+    if used.empty:
+        return ""
+    grave = used[used["grave"].notna()]
+    lines = [f"# Left out, since it {each['grave']}: {inert(each['permission'])}" for each in records(grave)]
+    plain = used[used["grave"].isna()]
+    roles = "".join(role_yaml(plain[plain["username"].eq(user)], user) for user in _names(plain, "username"))
+    return "\n".join([*lines, roles])
 
 
 def grave_of(asked: Mapping[str, Any]) -> str:

@@ -64,9 +64,9 @@ def _box(drawn: Figure, left: float, bottom: float, step: dict[str, object]) -> 
         )
     )
     axes.text(left + 0.07, bottom + _HEIGHT + 0.04, str(step["part"]), fontsize=7.5, color=_LINE)
-    lines = textwrap.wrap(inert(str(step["name"])), 25, max_lines=4, placeholder=" …") or ["–"]
+    lines = textwrap.wrap(inert(str(step["name"])), 20, max_lines=6, placeholder=" …") or ["–"]
     axes.text(
-        left + 0.07, bottom + _HEIGHT / 2, "\n".join(lines), fontsize=7, color=_INK, va="center", parse_math=False
+        left + 0.07, bottom + _HEIGHT / 2, "\n".join(lines), fontsize=6.5, color=_INK, va="center", parse_math=False
     )
 
 

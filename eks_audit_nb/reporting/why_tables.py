@@ -38,7 +38,13 @@ OTHER = {
     "last": "Last (UTC)",
 }
 # Columns of `closing.used_by_ways`.
-USED = {"username": "User", "permission": "Permission", "requests": "Requests", "last": "Last (UTC)", "grave": "It"}
+USED = {
+    "username": "User",
+    "permission": "Permission",
+    "requests": "Requests",
+    "last": "Last (UTC)",
+    "grave": "Look twice: it",
+}
 # Columns of `access.refused_access`.
 REFUSAL = {
     "username": "User",

@@ -1,0 +1,273 @@
+"""Everything that a write-up of an act says, as sentences and frames; how it looks is another module's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from eks_audit_nb.analysis.asked import caller_of, object_text
+from eks_audit_nb.analysis.assumed_roles import role_sessions
+from eks_audit_nb.analysis.causes import cause_links, causes, consequences
+from eks_audit_nb.analysis.controllers import UNKNOWN
+from eks_audit_nb.analysis.credentials import ISSUED, credential_uses, issued_credentials, shown_credential
+from eks_audit_nb.analysis.grants import known, origins
+from eks_audit_nb.analysis.issuers import credential_chain
+from eks_audit_nb.analysis.paths import paths, ways_of
+from eks_audit_nb.analysis.statement import at, did, lead_of, stated, summary, telling_acts, who
+from eks_audit_nb.analysis.story import (
+    ACT,
+    ALSO,
+    CAUSE,
+    CONSEQUENCE,
+    CREDENTIAL,
+    REFUSAL,
+    RULE,
+    Story,
+    other_acts_of,
+    refusals_of,
+)
+from eks_audit_nb.analysis.typed import records, typed_frame
+from eks_audit_nb.analysis.unknowns import unknowns
+
+ACTIVITY = {
+    "what": "string",  # verb and resource, with the namespace
+    "code": "Int64",
+    "acted_as": "string",
+    "addresses": "string",
+    "requests": "Int64",
+    "first": "datetime64[us, UTC]",
+    "last": "datetime64[us, UTC]",
+}
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A write-up before it has a form.
+
+    Attributes:
+        summary: The statement; "" where nothing was found.
+        cause: Why it could happen, a sentence each.
+        effects: What followed, a sentence each.
+        acts: The rows of `attribute` that it is about.
+        stated: The statement part by part (`statement.STATED`).
+        timeline: What happened in the order of time (`story.TIMELINE`).
+        path: Why it was allowed, step by step (`paths.PATH`).
+        chain: Where the credential comes from (`issuers.CHAIN`).
+        activity: What else the credential did, counted (`ACTIVITY`).
+        unknown: What is not known (`unknowns.UNKNOWN`).
+        evidence: The events that it rests on (`story.EVIDENCE`).
+        left_out: How many requests of a part of the story are not told.
+    """
+
+    summary: str
+    cause: tuple[str, ...]
+    effects: tuple[str, ...]
+    acts: pd.DataFrame
+    stated: pd.DataFrame
+    timeline: pd.DataFrame
+    path: pd.DataFrame
+    chain: pd.DataFrame
+    activity: pd.DataFrame
+    unknown: pd.DataFrame
+    evidence: pd.DataFrame
+    left_out: Mapping[str, int]
+
+
+def surroundings(asked: pd.DataFrame) -> dict[str, Any]:
+    """What the query `write_up_context` has to be asked for some requests: the caller, and their objects' places.
+
+    Args:
+        asked: What `asked_requests` gives.
+    """
+    acts = telling_acts(asked)
+    namespaces = list(dict.fromkeys(acts["namespace"].fillna("")))[:20] or [""]
+    names = list(dict.fromkeys(acts["name"].dropna()))[:50] or [""]
+    return {"username": caller_of(asked), "namespaces": namespaces, "names": names}
+
+
+def drafted(
+    requests: pd.DataFrame,
+    asked: pd.DataFrame,
+    activity: pd.DataFrame,
+    levels: pd.DataFrame,
+    cloudtrail: pd.DataFrame | None = None,
+    doubts: tuple[str, ...] = (),
+) -> Draft:
+    """The write-up of some requests.
+
+    Args:
+        requests: Rows of `attribute`, of the queries `requests_about` and `write_up_context` together.
+        asked: Those of them that it is about.
+        activity: Rows of the query `caller_activity`.
+        levels: Rows of the query `recording_levels`.
+        cloudtrail: Rows of `read_cloudtrail`, where there are any.
+        doubts: Why what was read may be incomplete, a sentence each.
+    """
+    acts = telling_acts(asked)
+    linked = cause_links(requests)
+    rules = requests[_is_rule(requests)]
+    issued = issued_credentials(requests, role_sessions(cloudtrail) if cloudtrail is not None else None)
+    if acts.empty:
+        return _empty(
+            acts, unknowns(acts, _no_chain(), paths(ways_of(acts), acts, rules), linked.head(0), levels, True, doubts)
+        )
+    lead = lead_of(acts)
+    shown = shown_credential(acts[acts["audit_id"].eq(lead["audit_id"])]) if known(lead["audit_id"]) else acts.head(0)
+    credential = next(map(str, shown.dropna()), "")
+    chain = credential_chain(credential, issued, credential_uses(requests))
+    ways = ways_of(acts)
+    steps, made = paths(ways, acts, rules), origins(ways, rules)
+    caused = consequences(linked, [label for label in acts.index if label in linked.index])
+    way_back = _way_back(linked, acts, lead)
+    story = _story(requests, acts, lead, way_back, caused, made, chain)
+    open_links = pd.concat([caused, linked.loc[[label for label in acts.index if label in linked.index]]])
+    return Draft(
+        summary(acts),
+        tuple(_cause(lead, way_back, steps, made[made["is_before"]])),
+        tuple(_effects(caused)),
+        acts,
+        stated(acts, chain),
+        story.timeline(),
+        steps,
+        chain,
+        _activity(activity, credential),
+        unknowns(acts, chain, steps, open_links, levels, cloudtrail is not None, doubts),
+        story.evidence(),
+        story.left_out,
+    )
+
+
+def _story(
+    requests: pd.DataFrame,
+    acts: pd.DataFrame,
+    lead: Mapping[str, Any],
+    way_back: pd.DataFrame,
+    caused: pd.DataFrame,
+    made: pd.DataFrame,
+    chain: pd.DataFrame,
+) -> Story:
+    story = Story(requests)
+    story.add(ACT, [int(label) for label in acts.index], "asked for")
+    # A row says how it is known that it answers the next one.
+    answered = [f"{each['why']} ({each['basis']})" for each in records(way_back)]
+    way = [int(label) for label in way_back.index[1:]]
+    story.add(CAUSE, way, dict(zip(way, answered, strict=False)))
+    story.add_audit_ids(RULE, made["audit_id"], "the authorizer names this binding, role or mapping")
+    story.add_audit_ids(CREDENTIAL, chain["audit_id"], "the same credential's id in both events")
+    how = {
+        int(label): f"{row['why']} ({row['basis']})" for label, row in zip(caused.index, records(caused), strict=True)
+    }
+    story.add(CONSEQUENCE, how, how)
+    story.add(REFUSAL, refusals_of(requests, lead), "the same caller")
+    has_credential = known(lead["credential_kind"]) not in ("name only", "none")
+    same = "the same credential" if has_credential else "the same name from the same address"
+    story.add(ALSO, other_acts_of(requests, lead), same)
+    return story
+
+
+def _way_back(linked: pd.DataFrame, acts: pd.DataFrame, lead: Mapping[str, Any]) -> pd.DataFrame:
+    mine = acts[acts["audit_id"].eq(lead["audit_id"]).fillna(False) & acts["time"].eq(lead["time"])]
+    labels = [int(label) for label in mine.index if label in linked.index]
+    return causes(linked, labels[0] if labels else None)
+
+
+def _cause(lead: Mapping[str, Any], way_back: pd.DataFrame, steps: pd.DataFrame, made: pd.DataFrame) -> list[str]:
+    """Why it could happen: what it answers, and who made the rule that allowed it."""
+    told: list[str] = []
+    way = records(way_back)
+    if len(way) > 1:
+        root = way[-1]
+        text = f"It answers another request: {who(root)} {did(root)} at {at(root['time'])}"
+        told.append(f"{text}. That it does is {way[0]['certainty']}.")
+    elif way and known(way[0]["basis"]) == UNKNOWN:
+        told.append(f"The {way[0]['controller']} acted, and what it answers is not in the log: {way[0]['why']}.")
+    first = steps[steps["way"].eq(1)]
+    if first.empty:
+        return told or ["No authorizer allowed it, so that there is no rule to explain."]
+    parts = ["subject", "binding", "role", "access entry", "access policy"]
+    told += [
+        f"{step['name']}: {step['explanation']} ({step['basis']})."
+        for step in records(first[first["part"].isin(parts)])
+    ]
+    if known(lead["acted_as"]):
+        text = f"The caller could act as {known(lead['acted_as'])} by a right to impersonate"
+        told.append(f"{text}, whose rule the log does not name.")
+    if any(each == known(lead["username"]) for each in made["username"].dropna()):
+        told.append("The caller itself made or changed a part of the rule that allowed it.")
+    return told
+
+
+def _effects(caused: pd.DataFrame) -> list[str]:
+    if caused.empty:
+        return ["Nothing that a controller or a node did in answer to it is in the log."]
+    sure = int(caused["certainty"].isin(["proven by uid", "asked for by the caller"]).sum())
+    text = f"Controllers and nodes answered it with {len(caused):,} act{'s' if len(caused) != 1 else ''}"
+    text += f": {sure:,} linked by uid, {len(caused) - sure:,} by name or time."
+    ended = caused[
+        caused["act"].isin(["delete", "delete collection", "eviction"]) & caused["effect"].isin(["done", "may have"])
+    ]
+    made = caused[caused["act"].eq("create") & caused["effect"].eq("done")]
+    told = [text]
+    for words, rows in (("Deleted in consequence", ended), ("Made in consequence", made)):
+        names = list(dict.fromkeys(rows["object"].dropna()))
+        if names:
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            told.append(f"{words}: {', '.join(names[:_MOST_NAMED])}{more}.")
+    return told
+
+
+def _activity(counted: pd.DataFrame, credential: str) -> pd.DataFrame:
+    """What the caller did, by credential where there is one; the columns of `ACTIVITY`, the busiest first."""
+    mine = counted
+    if credential:
+        mine = counted[(counted["access_key"].eq(credential) | counted["credential_id"].eq(credential)).fillna(False)]
+    rows = []
+    for each in records(mine):
+        resource, sub = known(each["resource"]), known(each["subresource"])
+        target = {
+            "resource": f"{resource}/{sub}" if sub else resource,
+            "namespace": each["namespace"],
+            "uri": "(paths)",
+        }
+        address = known(each["addresses"]).rpartition('"')[0].rpartition('"')[2]
+        what = f"{known(each['verb']) or 'no verb'} {object_text(target)}"
+        rows.append(
+            {**each, "what": what, "addresses": address, "first": each["first_seen"], "last": each["last_seen"]}
+        )
+    return typed_frame(rows, ACTIVITY)
+
+
+def _is_rule(requests: pd.DataFrame) -> pd.Series:
+    """What the query `access_rules` would give."""
+    is_rbac = requests["api_group"].eq("rbac.authorization.k8s.io")
+    is_mapping = requests["resource"].eq("configmaps") & requests["namespace"].eq("kube-system")
+    is_namespace = requests["resource"].eq("namespaces") & requests["verb"].eq("delete")
+    found = is_rbac | (is_mapping & (requests["name"].eq("aws-auth") | requests["name"].isna())) | is_namespace
+    return found.fillna(False).astype(bool) & ~requests["verb"].isin(["get", "list", "watch"])
+
+
+def _no_chain() -> pd.DataFrame:
+    return credential_chain("", typed_frame([], ISSUED), pd.DataFrame({"credential": []}))
+
+
+def _empty(acts: pd.DataFrame, unknown: pd.DataFrame) -> Draft:
+    story = Story(acts)
+    steps = paths(ways_of(acts), acts, acts)
+    return Draft(
+        "",
+        (),
+        (),
+        acts,
+        typed_frame([], {}),
+        story.timeline(),
+        steps,
+        _no_chain(),
+        typed_frame([], ACTIVITY),
+        unknown,
+        story.evidence(),
+        {},
+    )
