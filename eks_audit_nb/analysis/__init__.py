@@ -3,7 +3,7 @@
 from eks_audit_nb.analysis.access import refused_access, used_permissions, ways_in
 from eks_audit_nb.analysis.access_entries import access_changes
 from eks_audit_nb.analysis.activity import activity_of, by_resource, deeds, in_sessions, places, refusals, sessions
-from eks_audit_nb.analysis.asked import asked_requests, caller_of, named_object
+from eks_audit_nb.analysis.asked import asked_for, asked_requests, caller_of, together
 from eks_audit_nb.analysis.assumed_roles import pod_sessions, role_sessions
 from eks_audit_nb.analysis.attribution import attribute, attributed, stated_decisions
 from eks_audit_nb.analysis.authenticator import authenticator_log, failed_logins, mapped_users
@@ -14,6 +14,7 @@ from eks_audit_nb.analysis.changes import object_changes
 from eks_audit_nb.analysis.closing import closings, kept_roles, used_by_ways
 from eks_audit_nb.analysis.coverage import coverage
 from eks_audit_nb.analysis.credentials import credential_uses, issued_credentials, requested_credentials, stated_uses
+from eks_audit_nb.analysis.draft import drafted, surroundings
 from eks_audit_nb.analysis.grants import origins
 from eks_audit_nb.analysis.history import blind_spots, lives, nearest_objects, object_history, turning_point
 from eks_audit_nb.analysis.identity import (
@@ -35,6 +36,7 @@ from eks_audit_nb.analysis.token_use import credential_findings, pod_facts
 __all__ = [
     "access_changes",
     "activity_of",
+    "asked_for",
     "asked_requests",
     "attribute",
     "attributed",
@@ -55,6 +57,7 @@ __all__ = [
     "credential_uses",
     "credential_ways",
     "deeds",
+    "drafted",
     "failed_logins",
     "found_as",
     "identities_of",
@@ -68,7 +71,6 @@ __all__ = [
     "mapping_changes",
     "mappings",
     "marked",
-    "named_object",
     "nearest_objects",
     "object_changes",
     "object_history",
@@ -92,7 +94,9 @@ __all__ = [
     "stated_identities",
     "stated_uses",
     "subject_of",
+    "surroundings",
     "ties",
+    "together",
     "turning_point",
     "used_by_ways",
     "used_permissions",

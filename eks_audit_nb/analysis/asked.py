@@ -15,6 +15,26 @@ from eks_audit_nb.errors import ParameterError
 _NAMES = ("username", "impersonated", "arn", "canonical_arn", "principal", "session", "access_key", "credential_id")
 
 
+def asked_for(audit_id: str = "", principal: str = "", named: str = "") -> dict[str, str]:
+    """The parameters of the query `requests_about`: an object counts where one is named, else a principal, else an id.
+
+    Raises:
+        ParameterError: The object is not named as it should be.
+    """
+    resource, namespace, name = named_object(named)
+    principal = "" if resource else principal.strip()
+    plural = resource.lower().partition(".")[0]
+    place = {"resource": plural, "namespace": namespace, "name": name}
+    return {"audit_id": "" if resource or principal else audit_id.strip(), "principal": principal, **place}
+
+
+def together(*frames: pd.DataFrame) -> pd.DataFrame:
+    """The rows of several queries with `@timestamp` and `@message`, each event once, in the order of time."""
+    kept = [frame[["@timestamp", "@message"]] for frame in frames]
+    rows = pd.concat(kept, ignore_index=True).drop_duplicates()
+    return rows.sort_values("@timestamp", kind="stable", ignore_index=True)
+
+
 def asked_requests(requests: pd.DataFrame, audit_id: str = "", principal: str = "", named: str = "") -> pd.DataFrame:
     """The requests that were asked for: by an object where one is named, else by a principal, else by an audit id.
 

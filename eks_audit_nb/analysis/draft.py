@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -12,11 +12,11 @@ from eks_audit_nb.analysis.asked import caller_of, object_text
 from eks_audit_nb.analysis.assumed_roles import role_sessions
 from eks_audit_nb.analysis.causes import cause_links, causes, consequences
 from eks_audit_nb.analysis.controllers import UNKNOWN
-from eks_audit_nb.analysis.credentials import ISSUED, credential_uses, issued_credentials, shown_credential
+from eks_audit_nb.analysis.credentials import ISSUED, credential_uses, issued_credentials
 from eks_audit_nb.analysis.grants import known, origins
 from eks_audit_nb.analysis.issuers import credential_chain
 from eks_audit_nb.analysis.paths import paths, ways_of
-from eks_audit_nb.analysis.statement import at, did, lead_of, stated, summary, telling_acts, who
+from eks_audit_nb.analysis.statement import STATED, at, did, lead_of, stated, summary, telling_acts, who
 from eks_audit_nb.analysis.story import (
     ACT,
     ALSO,
@@ -30,6 +30,7 @@ from eks_audit_nb.analysis.story import (
     refusals_of,
 )
 from eks_audit_nb.analysis.typed import records, typed_frame
+from eks_audit_nb.analysis.unknowns import UNKNOWN as UNKNOWN_THINGS
 from eks_audit_nb.analysis.unknowns import unknowns
 
 ACTIVITY = {
@@ -42,6 +43,14 @@ ACTIVITY = {
     "last": "datetime64[us, UTC]",
 }
 _MOST_NAMED = 6
+
+
+class HasReasons(Protocol):
+    """What says why rows may be missing: a result of a query."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """A sentence each."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ def drafted(
     activity: pd.DataFrame,
     levels: pd.DataFrame,
     cloudtrail: pd.DataFrame | None = None,
-    doubts: tuple[str, ...] = (),
+    *results: HasReasons,
 ) -> Draft:
     """The write-up of some requests.
 
@@ -105,19 +114,17 @@ def drafted(
         activity: Rows of the query `caller_activity`.
         levels: Rows of the query `recording_levels`.
         cloudtrail: Rows of `read_cloudtrail`, where there are any.
-        doubts: Why what was read may be incomplete, a sentence each.
+        results: Where the rows come from; they say why rows may be missing.
     """
+    doubts = tuple(reason for result in results for reason in result.reasons)
     acts = telling_acts(asked)
     linked = cause_links(requests)
     rules = requests[_is_rule(requests)]
     issued = issued_credentials(requests, role_sessions(cloudtrail) if cloudtrail is not None else None)
     if acts.empty:
-        return _empty(
-            acts, unknowns(acts, _no_chain(), paths(ways_of(acts), acts, rules), linked.head(0), levels, True, doubts)
-        )
+        return _empty(acts)
     lead = lead_of(acts)
-    shown = shown_credential(acts[acts["audit_id"].eq(lead["audit_id"])]) if known(lead["audit_id"]) else acts.head(0)
-    credential = next(map(str, shown.dropna()), "")
+    credential = known(lead["credential_id"]) or known(lead["access_key"])
     chain = credential_chain(credential, issued, credential_uses(requests))
     ways = ways_of(acts)
     steps, made = paths(ways, acts, rules), origins(ways, rules)
@@ -254,20 +261,19 @@ def _no_chain() -> pd.DataFrame:
     return credential_chain("", typed_frame([], ISSUED), pd.DataFrame({"credential": []}))
 
 
-def _empty(acts: pd.DataFrame, unknown: pd.DataFrame) -> Draft:
-    story = Story(acts)
-    steps = paths(ways_of(acts), acts, acts)
+def _empty(acts: pd.DataFrame) -> Draft:
+    story, none = Story(acts), paths(ways_of(acts), acts, acts)
+    frames = {"stated": typed_frame([], STATED), "activity": typed_frame([], ACTIVITY)}
     return Draft(
-        "",
-        (),
-        (),
-        acts,
-        typed_frame([], {}),
-        story.timeline(),
-        steps,
-        _no_chain(),
-        typed_frame([], ACTIVITY),
-        unknown,
-        story.evidence(),
-        {},
+        summary="",
+        cause=(),
+        effects=(),
+        acts=acts,
+        timeline=story.timeline(),
+        path=none,
+        chain=_no_chain(),
+        unknown=typed_frame([], UNKNOWN_THINGS),
+        evidence=story.evidence(),
+        left_out={},
+        **frames,
     )

@@ -20,6 +20,7 @@ from eks_audit_nb.reporting.tables import (
     WHO,
     table,
 )
+from eks_audit_nb.reporting.writeup import write_up
 
 __all__ = [
     "ACT",
@@ -45,4 +46,5 @@ __all__ = [
     "table",
     "timeline",
     "why_tables",
+    "write_up",
 ]

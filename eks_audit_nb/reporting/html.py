@@ -42,7 +42,7 @@ def notebook_html(path: Path, title: str, footer: str, beside: Collection[str] =
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    resources = {"eks_audit": {"title": title, "footer": footer, "style": _style()}}
+    resources = {"eks_audit": {"title": title, "footer": footer, "style": style_sheet()}}
     html, _ = exporter.from_notebook_node(node, resources=resources)
     return str(html)
 
@@ -54,12 +54,18 @@ def _link_to_report(link: re.Match[str], beside: Collection[str]) -> str:
 
 def index_html(report: Report) -> str:
     """The page that says what ran, what each notebook answers, and what went wrong."""
-    template = Template((_TEMPLATES / "index.html").read_text(encoding="utf-8"), autoescape=True)
-    page: str = template.render(report=report, style=Markup(_style()))  # noqa: S704  # the style sheet is ours
+    template = Template(template_text("index.html"), autoescape=True)
+    page: str = template.render(report=report, style=Markup(style_sheet()))  # noqa: S704  # the style sheet is ours
     return page + "\n"
 
 
-def _style() -> str:
+def template_text(name: str) -> str:
+    """A template of the reports, by its file's name."""
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def style_sheet() -> str:
+    """The style of all reports."""
     return (_TEMPLATES / "eks_audit" / "style.css").read_text(encoding="utf-8")
 
 

@@ -147,7 +147,7 @@ def table(frame: pd.DataFrame, columns: Mapping[str, str], caption: str, rows: i
     shown = frame[list(columns)].head(rows)
     count = f"{len(shown):,} of {len(frame):,}"
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in columns.values())
-    lines = [[_text(value) for value in row] for row in shown.itertuples(index=False)]
+    lines = [[plain_text(value) for value in row] for row in shown.itertuples(index=False)]
     body = "".join("<tr>" + "".join(_cell(text) for text in line) + "</tr>" for line in lines)
     # A part of a page that scrolls can be reached with the keyboard only if it takes the focus.
     html = (
@@ -160,19 +160,22 @@ def table(frame: pd.DataFrame, columns: Mapping[str, str], caption: str, rows: i
     return Shown({"text/plain": f"{caption} ({count})\n{plain}", "text/html": html})
 
 
+def cell_kind(text: str) -> str:
+    """The class of a cell: "long" has to be broken somewhere, "word" is read as a whole, "" is a sentence."""
+    if max((len(word) for word in text.split()), default=0) > _LONGEST_WORD:
+        return "long"  # an ARN or a URI
+    return "word" if " " not in text or _TIME.fullmatch(text) else ""  # a key, an address or a time
+
+
 def _cell(text: str) -> str:
     if text == YES:
         return f"<td><strong>{YES}</strong></td>"
-    longest = max((len(word) for word in text.split()), default=0)
-    kind = ""
-    if longest > _LONGEST_WORD:
-        kind = "long"  # an ARN or a URI has to be broken somewhere
-    elif " " not in text or _TIME.fullmatch(text):
-        kind = "word"  # a key, an address or a time is read as a whole
+    kind = cell_kind(text)
     return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
 
 
-def _text(value: Any) -> str:
+def plain_text(value: Any) -> str:
+    """A value of a frame as people read it: times in UTC to the second, yes and no, a dash where it is missing."""
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and pd.isna(value)):
         return MISSING
     if isinstance(value, pd.Timestamp):

@@ -10,6 +10,7 @@ from eks_audit_nb.reporting.sentences.objects import object_history
 from eks_audit_nb.reporting.sentences.recording import setup
 from eks_audit_nb.reporting.sentences.secrets import secret_activity
 from eks_audit_nb.reporting.sentences.why import why_allowed
+from eks_audit_nb.reporting.sentences.write_up import write_up
 
 __all__ = [
     "authorization_decisions",
@@ -23,4 +24,5 @@ __all__ = [
     "secret_activity",
     "setup",
     "why_allowed",
+    "write_up",
 ]
