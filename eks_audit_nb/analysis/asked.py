@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -98,10 +99,12 @@ def named_object(text: str) -> tuple[str, str, str]:
 def nearest_callers(names: Iterable[Any], principal: str, most: int = 4) -> list[str]:
     """Callers whose names are like the one that was asked for, or hold it, the nearest first."""
     wanted = principal.strip().lower()
-    known = {str(name).lower(): str(name) for name in names if isinstance(name, str) and name}
+    full = [name for name in names if isinstance(name, str) and name]
+    # Of system:serviceaccount:ci:deployer people remember the last part.
+    known = {part: name for name in full for part in (name.lower(), re.split(r"[:/]", name.lower())[-1])}
     near = difflib.get_close_matches(wanted, list(known), most, cutoff=0.6)
-    near += [each for each in known if wanted and wanted in each and each not in near]
-    return [known[each] for each in near][:most]
+    near += [each for each in known if wanted and wanted in each]
+    return list(dict.fromkeys(known[each] for each in near))[:most]
 
 
 def object_text(request: Any) -> str:

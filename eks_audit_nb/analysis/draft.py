@@ -11,11 +11,13 @@ import pandas as pd
 from eks_audit_nb.analysis.asked import caller_of, object_text
 from eks_audit_nb.analysis.assumed_roles import role_sessions
 from eks_audit_nb.analysis.causes import cause_links, causes, consequences
+from eks_audit_nb.analysis.controllers import PROVEN as PROVEN_BY_UID
 from eks_audit_nb.analysis.controllers import UNKNOWN
-from eks_audit_nb.analysis.credentials import ISSUED, credential_uses, issued_credentials
+from eks_audit_nb.analysis.credentials import credential_uses, issued_credentials
 from eks_audit_nb.analysis.grants import known, origins
-from eks_audit_nb.analysis.issuers import credential_chain
+from eks_audit_nb.analysis.issuers import CHAIN, credential_chain
 from eks_audit_nb.analysis.paths import paths, ways_of
+from eks_audit_nb.analysis.principals import INFERRED, PROVEN
 from eks_audit_nb.analysis.statement import STATED, at, did, lead_of, stated, summary, telling_acts, who
 from eks_audit_nb.analysis.story import (
     ACT,
@@ -132,12 +134,14 @@ def drafted(
     way_back = _way_back(linked, acts, lead)
     story = _story(requests, acts, lead, way_back, caused, made, chain)
     open_links = pd.concat([caused, linked.loc[[label for label in acts.index if label in linked.index]]])
+    why = _cause(lead, way_back, steps, made[made["is_before"]])
+    is_answer = len(way_back) > 1
     return Draft(
-        summary(acts),
-        tuple(_cause(lead, way_back, steps, made[made["is_before"]])),
+        f"{summary(acts)} {why[0]}" if is_answer else summary(acts),
+        tuple(why),
         tuple(_effects(caused)),
         acts,
-        stated(acts, chain),
+        pd.concat([stated(acts, chain), _behind(way_back)], ignore_index=True),
         story.timeline(),
         steps,
         chain,
@@ -180,6 +184,16 @@ def _way_back(linked: pd.DataFrame, acts: pd.DataFrame, lead: Mapping[str, Any])
     mine = acts[acts["audit_id"].eq(lead["audit_id"]).fillna(False) & acts["time"].eq(lead["time"])]
     labels = [int(label) for label in mine.index if label in linked.index]
     return causes(linked, labels[0] if labels else None)
+
+
+def _behind(way_back: pd.DataFrame) -> pd.DataFrame:
+    """Who asked for what a controller or a node carried out; the columns of `STATED`, no row where nobody did."""
+    if len(way_back) < 2:
+        return typed_frame([], STATED)
+    first, root = records(way_back)[0], records(way_back)[-1]
+    sure = PROVEN if first["certainty"] == PROVEN_BY_UID else INFERRED
+    told = {"part": "Behind it", "text": f"{who(root)}, who {did(root)} at {at(root['time'])}", "certainty": sure}
+    return typed_frame([{**told, "evidence": f"{first['why']}; the whole way is {first['certainty']}"}], STATED)
 
 
 def _cause(lead: Mapping[str, Any], way_back: pd.DataFrame, steps: pd.DataFrame, made: pd.DataFrame) -> list[str]:
@@ -257,10 +271,6 @@ def _is_rule(requests: pd.DataFrame) -> pd.Series:
     return found.fillna(False).astype(bool) & ~requests["verb"].isin(["get", "list", "watch"])
 
 
-def _no_chain() -> pd.DataFrame:
-    return credential_chain("", typed_frame([], ISSUED), pd.DataFrame({"credential": []}))
-
-
 def _empty(acts: pd.DataFrame) -> Draft:
     story, none = Story(acts), paths(ways_of(acts), acts, acts)
     frames = {"stated": typed_frame([], STATED), "activity": typed_frame([], ACTIVITY)}
@@ -271,7 +281,7 @@ def _empty(acts: pd.DataFrame) -> Draft:
         acts=acts,
         timeline=story.timeline(),
         path=none,
-        chain=_no_chain(),
+        chain=typed_frame([], CHAIN),
         unknown=typed_frame([], UNKNOWN_THINGS),
         evidence=story.evidence(),
         left_out={},

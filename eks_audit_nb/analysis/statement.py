@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pandas as pd
 
 from eks_audit_nb.analysis.asked import object_text
-from eks_audit_nb.analysis.bodies import CONNECTIONS
+from eks_audit_nb.analysis.bodies import CONNECTIONS, effect_of
 from eks_audit_nb.analysis.closing import grave_of
 from eks_audit_nb.analysis.grants import known, reason_in_words
 from eks_audit_nb.analysis.principals import (
@@ -23,6 +23,7 @@ from eks_audit_nb.analysis.principals import (
     SERVICE_ACCOUNT,
 )
 from eks_audit_nb.analysis.typed import records, typed_frame
+from eks_audit_nb.events import parse_event
 
 NOT_KNOWN = "not known"
 STATED = {
@@ -84,11 +85,23 @@ def did(act: Mapping[str, Any]) -> str:
     """What was done, in the past tense where it was done: "deleted deployments/shop/web", "tried to get nodes/a"."""
     verb, subresource = known(act["verb"]), known(act["resource"]).partition("/")[2]
     what = object_text(dict(act))
+    if is_dry_run(act):
+        return f"asked, as a dry run that stores nothing, to {verb} {what}"
     if known(act["outcome"]) != "allowed":
         return f"tried to {verb or 'do something (no verb is recorded) with'} {what}"
     if subresource in CONNECTIONS:
         return f"{_ENTERED[subresource]} {what.removesuffix(f' ({subresource})')}"
     return f"{_DID[verb]} {what}" if verb in _DID else f"asked {verb or '(no verb is recorded)'} of {what}"
+
+
+def is_dry_run(act: Mapping[str, Any]) -> bool:
+    """Whether a request asked for its effect only to be tried; a deletion can say so in its body."""
+    raw = known(act.get("raw"))
+    if "dryRun" not in raw:
+        return False
+    event = parse_event(raw)
+    tried = effect_of(event.get("verb"), 200, event.get("requestURI"), event.get("requestObject"))
+    return tried == "none"
 
 
 def who(act: Mapping[str, Any]) -> str:
@@ -131,7 +144,8 @@ def summary(acts: pd.DataFrame) -> str:
         elif outcome == "failed":
             text += f" It then failed with the code {_code(act)}."
     elif outcome == "impersonation refused":
-        text += " It was refused, since the caller may not act as that user."
+        wanted = known(act["wanted"])
+        text += f" It was refused, since the caller may not impersonate{f' (missing: {wanted})' if wanted else ''}."
     else:
         text += f" It was {outcome if outcome != 'failed' else 'not done'}: {reason}." if reason else ""
     others = len(acts) - 1

@@ -26,11 +26,11 @@ from eks_audit_nb.sources.base import SAMPLE, Result
 _TO_FILL = ("Author", "Reviewed by", "Case or ticket", "What it means, and whether it was authorized")
 _MOST_ROWS = 60
 _NOTICE = (
-    "A draft that a program made from an audit log. Read it, cut it, fill in what is open, and put your name to it."
+    "A draft, made by a program from an audit log. Read it, cut it, fill in what is open, and put your name to it."
 )
 _CERTAINTY = (
-    "proven: the API server or its authenticator wrote it. inferred: a rule concludes it. claimed: the client wrote it, "
-    "and could have written anything. not known: the log does not say."
+    "proven: the API server or its authenticator wrote it. inferred: a rule concludes it. claimed: the client wrote "
+    "it, and could have written anything. not known: the log does not say."
 )
 _ESCAPES = (
     "Text from the log stands as it was recorded. Characters that could act as markup, as a formula or on a terminal "

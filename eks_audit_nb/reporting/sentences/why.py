@@ -40,7 +40,7 @@ def why_allowed(
         return f"{text} {_refused(asked)}"
     first = records(ways.head(1))[0]
     reason = reason_in_words(first) or "the log does not say why"
-    text += f" It was allowed because {reason}." if len(asked) == 1 else _several(ways, reason)
+    text += f" It was allowed because {reason}." if len(asked) == 1 else _several(ways, len(asked), reason)
     text += _maker(first, origins)
     people = others_on(ways.head(1), decisions)
     if len(people):
@@ -75,17 +75,20 @@ def _what(asked: pd.DataFrame) -> str:
 
 def _refused(asked: pd.DataFrame) -> str:
     last = records(asked.tail(1))[0]
-    wanted = known(last["wanted"])
-    text = (
-        f"It was {known(last['outcome'])}" if len(asked) == 1 else f"None was allowed; the last was {last['outcome']}"
-    )
-    reason = reason_in_words(last)
-    return f"{text}: {reason}." + (f" The permission that was missing: {wanted}." if wanted else "")
+    outcome, wanted, reason = known(last["outcome"]), known(last["wanted"]), reason_in_words(last)
+    text = "Impersonation was refused" if outcome == "impersonation refused" else f"It was {outcome}"
+    if outcome in ("failed", "no response recorded", "allowed"):
+        text = "Whether it was allowed is not recorded"
+    if len(asked) > 1:
+        text = f"None of them was allowed, as far as the log says; the last: {outcome}"
+    missing = f" The permission that was missing: {wanted}." if wanted else ""
+    return f"{text}: {reason}.{missing}" if reason else f"{text}.{missing}"
 
 
-def _several(ways: pd.DataFrame, reason: str) -> str:
+def _several(ways: pd.DataFrame, total: int, reason: str) -> str:
     allowed, busiest = int(ways["requests"].sum()), int(ways["requests"].iloc[0])
-    text = f" {allowed:,} of them were allowed, by {count(len(ways), 'way')}"
+    which = "All" if allowed == total else f"{allowed:,}"
+    text = f" {which} of them were allowed, by {count(len(ways), 'way')}"
     return f"{text}. The busiest, for {busiest:,}: {reason}." if len(ways) > 1 else f"{text}: {reason}."
 
 
