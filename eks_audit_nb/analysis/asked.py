@@ -11,6 +11,7 @@ import pandas as pd
 
 from eks_audit_nb.analysis.history import object_history, turning_point
 from eks_audit_nb.errors import ParameterError
+from eks_audit_nb.insights.parameters import is_writable
 
 # What a principal can be named by: columns of `attribute`.
 _NAMES = ("username", "impersonated", "arn", "canonical_arn", "principal", "session", "access_key", "credential_id")
@@ -71,9 +72,16 @@ def is_of(requests: pd.DataFrame, principal: str) -> pd.Series:
 
 
 def caller_of(requests: pd.DataFrame) -> str:
-    """The username of the caller who made most of the requests; "" where none of them names one."""
+    """The username of the caller who made most of the requests; "" where none of them names one.
+
+    A name that no query can hold, since it has both kinds of quotes, gives way to the caller's credential.
+    """
     names = requests["username"].dropna()
-    return str(names.value_counts().index[0]) if len(names) else ""
+    if names.empty:
+        return ""
+    name = str(names.value_counts().index[0])
+    own = requests.loc[requests["username"].eq(name).fillna(False), "credential"].dropna()
+    return next((each for each in (name, *own.unique()) if is_writable(each)), "")
 
 
 def named_object(text: str) -> tuple[str, str, str]:

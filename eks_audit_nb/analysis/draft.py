@@ -34,6 +34,7 @@ from eks_audit_nb.analysis.story import (
 from eks_audit_nb.analysis.typed import records, typed_frame
 from eks_audit_nb.analysis.unknowns import UNKNOWN as UNKNOWN_THINGS
 from eks_audit_nb.analysis.unknowns import unknowns
+from eks_audit_nb.insights.parameters import is_writable
 
 ACTIVITY = {
     "what": "string",  # verb and resource, with the namespace
@@ -45,6 +46,7 @@ ACTIVITY = {
     "last": "datetime64[us, UTC]",
 }
 _MOST_NAMED = 6
+_ROOM = 2_500  # characters for a list in a query, which the service takes up to 10,000 characters long
 
 
 class HasReasons(Protocol):
@@ -92,12 +94,25 @@ def surroundings(asked: pd.DataFrame) -> dict[str, Any]:
     """What the query `write_up_context` has to be asked for some requests: the caller, and their objects' places.
 
     Args:
-        asked: What `asked_requests` gives.
+        asked: What `asked_requests` gives. Names that no query can hold, with both kinds of quotes, are left out.
     """
     acts = telling_acts(asked)
-    namespaces = list(dict.fromkeys(acts["namespace"].fillna("")))[:20] or [""]
-    names = list(dict.fromkeys(acts["name"].dropna()))[:50] or [""]
-    return {"username": caller_of(asked), "namespaces": namespaces, "names": names}
+    return {
+        "username": caller_of(asked),
+        "namespaces": _for_a_query(acts["namespace"].fillna("")),
+        "names": _for_a_query(acts["name"].fillna("")),
+    }
+
+
+def _for_a_query(values: pd.Series) -> list[str]:
+    """The different texts, as many as a query has room for."""
+    kept: list[str] = []
+    room = _ROOM
+    for each in values.unique():
+        room -= len(each) + 4  # quotes, comma, space
+        if room > 0 and is_writable(each):
+            kept.append(each)
+    return kept or [""]
 
 
 def drafted(

@@ -62,6 +62,15 @@ def fill(text: str, values: Mapping[str, object], what: str = "the query") -> Re
     return Rewritten(text, tuple(pieces))
 
 
+def is_writable(value: str) -> bool:
+    """Whether a text can stand in a query as it is; one with both kinds of quotes cannot."""
+    try:
+        _quoted("value", value)
+    except ParameterError:
+        return False
+    return True
+
+
 def refuse_unknown(given: Mapping[str, object], known: Mapping[str, object], what: str) -> None:
     """Refuse a name that is not known, with the nearest one that is."""
     for name in given:
