@@ -41,9 +41,9 @@ def test_a_binding_with_one_subject_is_deleted() -> None:
     )
     assert told["commands"].startswith("# Read them first: they change the cluster.\n")
     assert lines(told) == [
-        "kubectl get clusterrolebinding/b --output=yaml > clusterrolebinding-b.yaml".split(),
-        "kubectl delete clusterrolebinding/b".split(),
-        "kubectl auth can-i list secrets --all-namespaces --as=eve".split(),
+        ["kubectl", "get", "clusterrolebinding/b", "--output=yaml", ">", "clusterrolebinding-b.yaml"],
+        ["kubectl", "delete", "clusterrolebinding/b"],
+        ["kubectl", "auth", "can-i", "list", "secrets", "--all-namespaces", "--as=eve"],
     ]
     assert told["effect"] == "Ends the binding, whose only subject is User eve."
     assert told["breaks"] == "In this window nobody else was allowed by it."
@@ -59,8 +59,8 @@ def test_of_several_subjects_one_is_taken_out() -> None:
     ):
         told = closed(reason, *rules, objectRef={"resource": "pods/log", "namespace": "shop"}, verb="get")
         commands = lines(told)
-        assert commands[1] == "kubectl edit rolebinding/b --namespace=shop".split()
-        assert commands[2] == "kubectl delete rolebinding/b --namespace=shop".split()
+        assert commands[1] == ["kubectl", "edit", "rolebinding/b", "--namespace=shop"]
+        assert commands[2] == ["kubectl", "delete", "rolebinding/b", "--namespace=shop"]
         assert commands[3][-3:] == ["--namespace=shop", "--as=eve", "--as-group=ops"]
         assert words in told["effect"]
 

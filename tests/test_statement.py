@@ -70,11 +70,11 @@ def test_outcomes(changes: dict[str, Any], words: str) -> None:
     ("changes", "words"),
     [
         ({"verb": "create", "requestURI": "/x?dryRun=All"}, "asked, as a dry run that stores nothing, to create"),
-        ({"verb": "delete", "requestObject": {"dryRun": ["All"]}}, "asked, as a dry run that stores nothing, to delete"),
+        ({"verb": "delete", "requestObject": {"dryRun": ["All"]}}, "asked, as a dry run that stores nothing,"),
         ({"verb": "create", "requestObject": {"metadata": {"name": "dryRun"}}}, "created"),
         ({"verb": "get", "objectRef": {"resource": "pods", "subresource": "exec", "namespace": "a", "name": "b"}},
          "opened a session (exec) in pods/a/b"),
-        ({"verb": "deletecollection", "objectRef": {"resource": "pods", "namespace": "a"}}, "deleted the collection of"),
+        ({"verb": "deletecollection", "objectRef": {"resource": "pods", "namespace": "a"}}, "deleted the collection"),
     ],
 )  # fmt: skip
 def test_acts_in_words(changes: dict[str, Any], words: str) -> None:

@@ -81,7 +81,7 @@ class Tags(HTMLParser):
 
 @given(HOSTILE)
 def test_sentences_in_markdown(text: str) -> None:
-    """A sentence is one paragraph of words and pieces of code, whatever the log holds: no link, image, HTML or formula."""
+    """A sentence is words and pieces of code, whatever the log holds: no link, image, HTML or formula."""
     found = Tags(str(render(f"- Told: {prose(text)}\n")))
     assert set(found.tags) <= {"ul", "li", "code"}
     assert found.tags.count("li") == 1

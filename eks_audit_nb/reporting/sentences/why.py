@@ -37,7 +37,7 @@ def why_allowed(
         return inert(_nobody(audit_id, principal, decisions))
     text = _what(asked)
     if ways.empty:
-        return f"{text} {_refused(asked)}"
+        return inert(f"{text} {_refused(asked)}", 4000)
     first = records(ways.head(1))[0]
     reason = reason_in_words(first) or "the log does not say why"
     text += f" It was allowed because {reason}." if len(asked) == 1 else _several(ways, len(asked), reason)

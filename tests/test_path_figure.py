@@ -1,0 +1,36 @@
+"""The figure of ways, and the text that stands for it."""
+
+from __future__ import annotations
+
+from eks_audit_nb.analysis.paths import paths, ways_of
+from eks_audit_nb.reporting.path_figure import path_figure
+
+from rules import READ, attributed, by_binding, event
+
+
+def test_the_alt_text_says_the_same() -> None:
+    """Every step is in the alt text, with its doubt; ways that are not drawn are counted."""
+    events = [event(by_binding(f"b{number}", "r", 'User "eve"'), **READ) for number in range(8)]
+    found = attributed(*events)
+    shown = path_figure(paths(ways_of(found), found, found), "Ways")
+    alt = shown.formats["text/plain"]
+    assert alt.startswith(
+        "Boxes from left to right: Ways. 1: caller alice (inferred), then subject User eve, then binding"
+    )
+    assert "ClusterRoleBinding b0 (not known)" in alt
+    assert alt.endswith("2 more are in the table only.")
+    assert shown.metadata["image/png"]["alt"] == alt
+
+
+def test_nothing_to_draw() -> None:
+    """Without a way there is an empty figure that says so."""
+    found = attributed(event()).head(0)
+    assert "An empty figure" in path_figure(paths(ways_of(found), found, found), "Ways").formats["text/plain"]
+
+
+def test_names_are_no_formulas() -> None:
+    """Dollars and controls of a name are drawn as text."""
+    found = attributed(event(by_binding("$x^2$", "r", 'User "\\x1b[31m"'), **READ))
+    alt = path_figure(paths(ways_of(found), found, found), "Ways").formats["text/plain"]
+    assert "$" not in alt
+    assert alt.isprintable()
