@@ -11,7 +11,7 @@ import yaml
 
 from eks_audit_nb import attribute
 from eks_audit_nb.analysis.asked import asked_requests
-from eks_audit_nb.analysis.closing import CLOSING, closings, grave_of, kept_roles, used_by_ways
+from eks_audit_nb.analysis.closing import CLOSING, closings, kept_roles, used_by_ways
 from eks_audit_nb.analysis.paths import others_on, ways_of
 from eks_audit_nb.sources.files import FileSource
 
@@ -167,25 +167,3 @@ def test_nobody_without_an_identity_is_given_a_role(sample: FileSource) -> None:
     assert used_by_ways(own, own).empty
     acted = own.assign(username="eve", impersonated="bob")
     assert used_by_ways(acted, acted).empty
-
-
-@pytest.mark.parametrize(
-    ("verb", "resource", "is_grave"),
-    [
-        ("get", "secrets", True),
-        ("delete", "secrets", False),
-        ("create", "pods", True),
-        ("get", "pods", False),
-        ("create", "pods/exec", True),
-        ("impersonate", "users", True),
-        ("bind", "clusterroles", True),
-        ("get", "clusterroles", False),
-        ("update", "rolebindings", True),
-        ("get", "nodes/proxy", True),
-        ("patch", "mutatingwebhookconfigurations", True),
-        ("get", "configmaps", False),
-    ],
-)
-def test_grave_permissions(verb: str, resource: str, is_grave: bool) -> None:
-    """What leads to more than it says is marked."""
-    assert bool(grave_of({"verb": verb, "resource": resource, "url": None})) == is_grave

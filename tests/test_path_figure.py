@@ -5,7 +5,7 @@ from __future__ import annotations
 from eks_audit_nb.analysis.paths import paths, ways_of
 from eks_audit_nb.reporting.path_figure import path_figure
 
-from rules import READ, attributed, by_binding, event
+from rules import READ, attributed, by_binding, event, write
 
 
 def test_the_alt_text_says_the_same() -> None:
@@ -20,6 +20,20 @@ def test_the_alt_text_says_the_same() -> None:
     assert "ClusterRoleBinding b0 (not known)" in alt
     assert alt.endswith("2 more are in the table only.")
     assert shown.metadata["image/png"]["alt"] == alt
+
+
+def test_rules_share_a_box() -> None:
+    """Several rules of one role are one box, which says how many they are."""
+    user = {"username": "eve"}
+    reason = by_binding("b", "r", 'User "eve"')
+    rules = [{"apiGroups": [""], "resources": [each], "verbs": ["list"]} for each in ("secrets", "pods")]
+    pods = {"verb": "list", "requestURI": "/api/v1/pods", "objectRef": {"resource": "pods"}}
+    found = attributed(
+        write("ClusterRole", "r", rules=rules), event(reason, user=user, **READ), event(reason, user=user, **pods)
+    )
+    steps = paths(ways_of(found.tail(2)), found, found)
+    assert list(steps["part"]).count("rule") == 2
+    assert "then rules 2 rules, such as: list of " in path_figure(steps, "Ways").formats["text/plain"]
 
 
 def test_nothing_to_draw() -> None:

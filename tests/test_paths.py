@@ -154,6 +154,14 @@ def test_ways() -> None:
     assert dict(paths(nothing, found, found).dtypes.astype(str)) == PATH
 
 
+def test_grave_ways_come_first(requests: pd.DataFrame) -> None:
+    """The one read of Secrets by an anonymous caller stands before hundreds of looks at the version."""
+    ways = ways_of(requests[requests["username"].eq("system:anonymous")])
+    assert list(ways["label"]) == ["ClusterRoleBinding debug-anon", "ClusterRoleBinding system:public-info-viewer"]
+    assert ways["grave"][0] == "reads Secrets"
+    assert pd.isna(ways["grave"][1])
+
+
 def test_who_else_goes_this_way(
     requests: pd.DataFrame, decisions: pd.DataFrame, rules: pd.DataFrame, labels: Labels
 ) -> None:

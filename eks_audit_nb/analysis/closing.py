@@ -15,6 +15,7 @@ import pandas as pd
 from eks_audit_nb.analysis.access import PERMISSIONS, used_permissions
 from eks_audit_nb.analysis.aws_auth import ADMIN_GROUP
 from eks_audit_nb.analysis.grants import binding_history, entry_of, known, subject_text, subjects_of
+from eks_audit_nb.analysis.grave import grave_of
 from eks_audit_nb.analysis.inert import inert, shell_quoted
 from eks_audit_nb.analysis.paths import permission_text, rbac_user
 from eks_audit_nb.analysis.roles import role_yaml
@@ -32,9 +33,6 @@ CLOSING = {
 _AGREE = "# Read them first: they change the cluster."
 _COMPONENTS = ("system:kube-", "system:apiserver", "system:controller:")
 _MOST = 5
-_WORKLOADS = frozenset(
-    {"pods", "deployments", "daemonsets", "statefulsets", "replicasets", "replicationcontrollers", "jobs", "cronjobs"}
-)
 # What makes a way, of the columns of `attribute`.
 _WAY = ["grounds", "binding_kind", "binding", "binding_namespace", "empty_reason"]
 _PLAIN = re.compile(r"[a-z]+")
@@ -108,36 +106,6 @@ def kept_roles(used: pd.DataFrame) -> str:
     plain = used[used["grave"].isna()]
     roles = "".join(role_yaml(plain[plain["username"].eq(user)], user) for user in _names(plain, "username"))
     return "\n".join([*lines, roles])
-
-
-def grave_of(asked: Mapping[str, Any]) -> str:
-    """Why a permission leads to more than it says; "" for most.
-
-    Source: Kubernetes, "Role Based Access Control Good Practices", privilege escalation risks.
-    """
-    verb, resource, url = (known(asked[name]) for name in ("verb", "resource", "url"))
-    is_write = verb in ("create", "update", "patch", "*")
-    if verb in ("impersonate", "bind", "escalate") or verb.startswith("impersonate"):
-        return "gives itself the rights of others"
-    if resource.startswith(("clusterrole", "role")) and is_write:
-        return "writes the rules of access"
-    if resource == "secrets" and verb in ("get", "list", "watch", "*"):
-        return "reads Secrets"
-    if resource == "secrets" and verb == "create":
-        return "can make a long-lived token"
-    if resource == "serviceaccounts/token":
-        return "issues tokens of a service account"
-    if resource.startswith("nodes/proxy"):
-        return "commands the kubelet, past this log"
-    if resource.startswith(("certificatesigningrequests/approval", "signers")):
-        return "issues certificates"
-    if resource in ("pods/exec", "pods/attach", "pods/ephemeralcontainers"):
-        return "enters pods"
-    if resource in _WORKLOADS and is_write:
-        return "runs code with the rights of any service account of the namespace"
-    if resource.endswith("webhookconfigurations") and is_write:
-        return "decides what admission lets through"
-    return "reaches everything" if resource == "*" or url == "*" else ""
 
 
 def _names(frame: pd.DataFrame, column: str) -> list[str]:

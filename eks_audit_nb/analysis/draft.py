@@ -149,7 +149,10 @@ def drafted(
     way_back = _way_back(linked, acts, lead)
     story = _story(requests, acts, lead, way_back, caused, made, chain)
     open_links = pd.concat([caused, linked.loc[[label for label in acts.index if label in linked.index]]])
-    why = _cause(lead, way_back, steps, made[made["is_before"]])
+    own = acts[acts["audit_id"].eq(lead["audit_id"]).fillna(False) & acts["time"].eq(lead["time"])]
+    mine = ways_of(own)
+    before = origins(mine, rules)
+    why = _cause(lead, way_back, paths(mine, own, rules), before[before["is_before"]])
     is_answer = len(way_back) > 1
     return Draft(
         f"{summary(acts)} {why[0]}" if is_answer else summary(acts),

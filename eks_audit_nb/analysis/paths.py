@@ -28,6 +28,7 @@ from eks_audit_nb.analysis.grants import (
     subject_text,
     via_group,
 )
+from eks_audit_nb.analysis.grave import grave_of
 from eks_audit_nb.analysis.principals import INFERRED, PROVEN
 from eks_audit_nb.analysis.reasons import REASON_COLUMNS
 from eks_audit_nb.analysis.typed import records, typed_frame
@@ -35,7 +36,7 @@ from eks_audit_nb.analysis.typed import records, typed_frame
 NOT_KNOWN = "not known"
 # One row for each way by which requests were allowed.
 WAYS = {
-    "way": "Int64",  # 1 for the busiest
+    "way": "Int64",  # 1 for the first to look at
     "username": "string",
     "impersonated": "string",
     "principal_kind": "string",
@@ -45,6 +46,7 @@ WAYS = {
     "reason": "string",
     "asked_for": "string",  # the permissions that were used, the first few
     "label": "string",  # the way in a few words
+    "grave": "string",  # what a permission that was used leads to; missing for most
     "requests": "Int64",
     "first": "datetime64[us, UTC]",
     "last": "datetime64[us, UTC]",
@@ -75,7 +77,7 @@ _MOST = 4
 
 
 def ways_of(requests: pd.DataFrame) -> pd.DataFrame:
-    """By which ways requests were allowed, the busiest first; the columns of `WAYS`.
+    """By which ways requests were allowed, those to grave permissions first, then the busiest; the columns of `WAYS`.
 
     Args:
         requests: Rows of `attribute`; those that no authorizer allowed are passed over.
@@ -86,8 +88,9 @@ def ways_of(requests: pd.DataFrame) -> pd.DataFrame:
         last = records(members.tail(1))[0]
         asked = used_permissions(members, rbac_user(last))
         counted = {"requests": len(members), "first": members["time"].min(), "last": members["time"].max()}
-        rows.append({**last, **counted, "asked_for": permissions_text(asked), "label": label_of(last)})
-    rows.sort(key=lambda row: (-row["requests"], row["first"]))
+        grave = next(filter(None, map(grave_of, records(asked))), None)
+        rows.append({**last, **counted, "asked_for": permissions_text(asked), "label": label_of(last), "grave": grave})
+    rows.sort(key=lambda row: (not row["grave"], -row["requests"], row["first"]))
     return typed_frame(({**row, "way": number} for number, row in enumerate(rows, start=1)), WAYS)
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from eks_audit_nb.analysis.asked import object_text
 from eks_audit_nb.analysis.bodies import CONNECTIONS, effect_of
-from eks_audit_nb.analysis.closing import grave_of
 from eks_audit_nb.analysis.grants import known, reason_in_words
+from eks_audit_nb.analysis.grave import grave_of
 from eks_audit_nb.analysis.principals import (
     ANONYMOUS,
     CLAIMED,

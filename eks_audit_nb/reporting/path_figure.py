@@ -13,6 +13,7 @@ from eks_audit_nb.reporting.shown import Shown, figure
 
 _INK, _SURE, _OPEN, _LINE = "#1b1f24", "#dcebf7", "#fdf1dc", "#57606a"
 _MOST_WAYS = 6
+_MOST_BOXES = 6  # caller, acts as, subject, binding, role, rules
 _WIDTH, _GAP, _HEIGHT = 1.75, 0.3, 1.0
 
 
@@ -26,12 +27,11 @@ def path_figure(steps: pd.DataFrame, title: str) -> Shown:
     ways = list(steps["way"].drop_duplicates())[:_MOST_WAYS]
     if not ways:
         return _nothing(title)
-    longest = int(steps[steps["way"].isin(ways)].groupby("way").size().max())
     drawn = Figure(figsize=(9.5, 0.6 + 1.25 * len(ways)))
     axes = drawn.add_subplot()
     told = []
     for row, way in enumerate(ways):
-        members = steps[steps["way"] == way].to_dict("records")
+        members = _joined(steps[steps["way"] == way].to_dict("records"))
         top = -row * (_HEIGHT + 0.45)
         for place, step in enumerate(members):
             _box(drawn, place * (_WIDTH + _GAP), top, step)
@@ -40,13 +40,24 @@ def path_figure(steps: pd.DataFrame, title: str) -> Shown:
                 begin = (end[0] - _GAP + 0.04, end[1])
                 axes.annotate("", xy=end, xytext=begin, arrowprops={"arrowstyle": "-|>", "color": _LINE})
         told.append(f"{way}: " + ", then ".join(_said(step) for step in members))
-    axes.set_xlim(-0.1, longest * (_WIDTH + _GAP))
+    axes.set_xlim(-0.1, _MOST_BOXES * (_WIDTH + _GAP))
     axes.set_ylim(-(len(ways) - 1) * (_HEIGHT + 0.45) - 0.1, _HEIGHT + 0.3)
     axes.set_title(title, loc="left")
     axes.axis("off")
     left_out = steps["way"].nunique() - len(ways)
     more = f" {left_out} more are in the table only." if left_out > 0 else ""
     return figure(drawn, f"Boxes from left to right: {title}. {'. '.join(told)}.{more}")
+
+
+def _joined(members: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The steps of a way, all its rules and permissions in one box at the end."""
+    ends = [step for step in members if step["part"] in ("rule", "permission")]
+    if len(ends) < 2:
+        return members
+    names = f"{len(ends)} rules, such as: {ends[0]['name']}"
+    is_sure = all(step["basis"] == "proven" for step in ends)
+    last = {"part": "rules", "name": names, "basis": "proven" if is_sure else "not known"}
+    return [*(step for step in members if step not in ends), last]
 
 
 def _box(drawn: Figure, left: float, bottom: float, step: dict[str, object]) -> None:
@@ -64,7 +75,7 @@ def _box(drawn: Figure, left: float, bottom: float, step: dict[str, object]) -> 
         )
     )
     axes.text(left + 0.07, bottom + _HEIGHT + 0.04, str(step["part"]), fontsize=7.5, color=_LINE)
-    lines = textwrap.wrap(inert(str(step["name"])), 20, max_lines=6, placeholder=" …") or ["–"]
+    lines = textwrap.wrap(inert(str(step["name"])), 17, max_lines=6, placeholder=" …") or ["–"]
     axes.text(
         left + 0.07, bottom + _HEIGHT / 2, "\n".join(lines), fontsize=6.5, color=_INK, va="center", parse_math=False
     )

@@ -86,10 +86,14 @@ def _refused(asked: pd.DataFrame) -> str:
 
 
 def _several(ways: pd.DataFrame, total: int, reason: str) -> str:
-    allowed, busiest = int(ways["requests"].sum()), int(ways["requests"].iloc[0])
+    first = records(ways.head(1))[0]
+    allowed = int(ways["requests"].sum())
     which = "All" if allowed == total else f"{allowed:,}"
     text = f" {which} of them were allowed, by {count(len(ways), 'way')}"
-    return f"{text}. The busiest, for {busiest:,}: {reason}." if len(ways) > 1 else f"{text}: {reason}."
+    if len(ways) == 1:
+        return f"{text}: {reason}."
+    why = f"which {first['grave']}" if known(first["grave"]) else "the busiest"
+    return f"{text}. The one to look at first, {why}, allowed {first['requests']:,}: {reason}."
 
 
 def _maker(way: Mapping[str, Any], origins: pd.DataFrame) -> str:
