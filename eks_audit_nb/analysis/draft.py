@@ -149,10 +149,10 @@ def drafted(
     way_back = _way_back(linked, acts, lead)
     story = _story(requests, acts, lead, way_back, caused, made, chain)
     open_links = pd.concat([caused, linked.loc[[label for label in acts.index if label in linked.index]]])
-    own = acts[acts["audit_id"].eq(lead["audit_id"]).fillna(False) & acts["time"].eq(lead["time"])]
-    mine = ways_of(own)
-    before = origins(mine, rules)
-    why = _cause(lead, way_back, paths(mine, own, rules), before[before["is_before"]])
+    own = acts[acts["raw"].eq(lead["raw"]).fillna(False).astype(bool)]
+    its_ways = ways_of(own)
+    its_rules = origins(its_ways, rules)
+    why = _cause(lead, way_back, paths(its_ways, own, rules), its_rules[its_rules["is_before"]])
     is_answer = len(way_back) > 1
     return Draft(
         f"{summary(acts)} {why[0]}" if is_answer else summary(acts),
@@ -199,7 +199,7 @@ def _story(
 
 
 def _way_back(linked: pd.DataFrame, acts: pd.DataFrame, lead: Mapping[str, Any]) -> pd.DataFrame:
-    mine = acts[acts["audit_id"].eq(lead["audit_id"]).fillna(False) & acts["time"].eq(lead["time"])]
+    mine = acts[acts["raw"].eq(lead["raw"]).fillna(False).astype(bool)]
     labels = [int(label) for label in mine.index if label in linked.index]
     return causes(linked, labels[0] if labels else None)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from eks_audit_nb.analysis.grants import known
+
 _WORKLOADS = frozenset(
     {"pods", "deployments", "daemonsets", "statefulsets", "replicasets", "replicationcontrollers", "jobs", "cronjobs"}
 )
@@ -19,7 +21,7 @@ def grave_of(asked: Mapping[str, Any]) -> str:
     Args:
         asked: A row of `access.used_permissions`, or anything with verb, resource and url.
     """
-    verb, resource, url = (str(asked[name] or "") for name in ("verb", "resource", "url"))
+    verb, resource, url = (known(asked[name]) for name in ("verb", "resource", "url"))
     is_write = verb in ("create", "update", "patch", "*")
     if verb in ("impersonate", "bind", "escalate") or verb.startswith("impersonate"):
         return "gives itself the rights of others"

@@ -56,7 +56,7 @@ def _joined(members: list[dict[str, object]]) -> list[dict[str, object]]:
         return members
     names = f"{len(ends)} rules, such as: {ends[0]['name']}"
     is_sure = all(step["basis"] == "proven" for step in ends)
-    last = {"part": "rules", "name": names, "basis": "proven" if is_sure else "not known"}
+    last: dict[str, object] = {"part": "rules", "name": names, "basis": "proven" if is_sure else "not known"}
     return [*(step for step in members if step not in ends), last]
 
 
