@@ -39,7 +39,19 @@ def code_lines(source: str) -> list[str]:
 
 def test_numbers() -> None:
     """The notebooks that there are, by number; those between are kept free."""
-    assert [notebook.name[:2] for notebook in SHIPPED] == ["00", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11"]
+    assert [notebook.name[:2] for notebook in SHIPPED] == [
+        "00",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+    ]
 
 
 @each_notebook

@@ -24,8 +24,8 @@ from eks_audit_nb.sources.by_name import absolute
 DONE, ERROR, INCOMPLETE = 0, 1, 3
 
 # Without the first every kernel warns on standard error; "ipc" would let parallel kernels meet on one socket. Without
-# the second a kernel reports that it was interrupted when it is shut down. Without the third it would import modules from
-# the current folder, and a report is often started in a folder of evidence, where a pandas.py may lie.
+# the second a kernel reports that it was interrupted when it is shut down. Without the third it would import modules
+# from the current folder, and a report is often started in a folder of evidence, where a pandas.py may lie.
 _QUIET_KERNELS = {
     "KernelManager": {"transport_encryption": "auto"},
     "NotebookClient": {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL", "--IPKernelApp.ignore_cwd=True"]},
