@@ -130,6 +130,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="what your region asks for a gigabyte scanned (default: AWS's us-east-1 list price)",
     )
     _add_window(estimate)
+    _add_parameters(estimate)
     estimate.set_defaults(command=_estimate)
 
     queries = commands.add_parser("queries", help="the queries that ship, or the whole of one")

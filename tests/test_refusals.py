@@ -112,7 +112,7 @@ def test_logging_that_is_off(service: FakeCloudWatch) -> None:
     del service.groups[PROD]
     said = refusal("prod")
     assert "AUDIT LOGGING OF prod IS OFF" in said
-    assert "aws eks update-cluster-config --name prod" in said
+    assert "aws eks update-cluster-config --region eu-west-1 --name prod" in said
 
 
 def test_a_window_without_events(service: FakeCloudWatch) -> None:

@@ -37,13 +37,15 @@ def effective(query: tree.Query, *, is_strict: bool = False) -> Effective:
     """
     commands, late_filters = _filters_first(query)
     last_stats = max((i for i, command in enumerate(commands) if isinstance(command, tree.Stats)), default=-1)
+    estimates = [i for i, command in enumerate(commands) if isinstance(command, tree.Estimate)]
     cut = (tree.Filter, tree.Stats, tree.Dedup)  # what a limit before it would change the rows of
     last_cut = max((i for i, command in enumerate(commands) if isinstance(command, cut)), default=-1)
     dedups = [i for i, command in enumerate(commands) if isinstance(command, tree.Dedup)]
     sorts = [(i, command) for i, command in enumerate(commands) if isinstance(command, tree.Sort)]
     limits = [(i, command) for i, command in enumerate(commands) if isinstance(command, tree.Limit)]
 
-    kept_sorts = [command for i, command in sorts if i > last_stats]
+    # An estimate is one row, whatever order the rows would have had.
+    kept_sorts = [command for i, command in sorts if i > max(last_stats, *estimates, -1)]
     keys = kept_sorts[-1].keys if kept_sorts else ()
     count = min((command.count for _, command in limits), default=None)
     early_sort = any(i < last_stats for i, _ in sorts)
