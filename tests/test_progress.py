@@ -27,7 +27,7 @@ def test_an_open_notebook_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jupyter names the open notebook to its kernel."""
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     assert not is_watched()
-    monkeypatch.setenv("JPY_SESSION_NAME", "/work/02.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/notebooks/02.ipynb")
     assert is_watched()
 
 
@@ -43,6 +43,9 @@ def test_a_terminal(monkeypatch: pytest.MonkeyPatch, delay: float, is_shown: boo
             time.sleep(0.15)
             moved(60)
         print("end", file=terminal, flush=True)
-        shown = os.read(reader, 10_000).decode()
+        written = b""
+        while not written.endswith(b"end\r\n"):
+            written += os.read(reader, 10_000)
+        shown = written.decode()
     os.close(reader)
     assert ("cloudwatch:prod" in shown and "60" in shown) is is_shown
