@@ -10,10 +10,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from eks_audit_nb.errors import EksAuditError, ParameterError, SourceError
 from eks_audit_nb.terminal import cleaned
+
+if TYPE_CHECKING:
+    from eks_audit_nb.reporting.collected import Gathered
 
 DONE, ERROR, INCOMPLETE = 0, 1, 3
 
@@ -84,6 +87,11 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("source", metavar="SOURCE", help=_SOURCE_HELP)
     report.add_argument("notebooks", metavar="NOTEBOOK", nargs="*", help="names or numbers, such as 02; all by default")
     report.add_argument("--out", metavar="DIR", default="report", help="folder for the reports (default: report)")
+    report.add_argument(
+        "--no-collect",
+        action="store_true",
+        help="let each notebook ask the cluster, instead of collecting its events once; CloudWatch only",
+    )
     report.add_argument("--workers", metavar="N", type=_from_one, help="notebooks at once (default: one a processor)")
     _add_window(report)
     _add_parameters(report)
@@ -112,12 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_from_one,
         help="discover no more fields of an event than this, as CloudWatch stops at 200; files only",
     )
-    query.add_argument(
-        "--max-bytes",
-        metavar="N",
-        type=_from_one,
-        help="refuse to start what would scan more bytes, as the service estimates them first; CloudWatch only",
-    )
+    _add_max_bytes(query)
     query.set_defaults(command=_query)
 
     estimate = commands.add_parser("estimate", help="what a query would scan on CloudWatch, and what that costs")
@@ -141,10 +144,20 @@ def build_parser() -> argparse.ArgumentParser:
     notebooks.add_argument("name", metavar="NAME", nargs="?")
     notebooks.set_defaults(command=_notebooks)
 
-    collect = commands.add_parser("collect", help="make one lasting case of logs, to be asked and kept")
-    collect.add_argument("source", metavar="SOURCE", help="a file, a folder, a glob in quotes, or s3://BUCKET/PREFIX")
+    collect = commands.add_parser("collect", help="make one lasting case of a log, to be asked and kept")
+    collect.add_argument(
+        "source", metavar="SOURCE", help="a file, a folder, a glob in quotes, s3://BUCKET/PREFIX, or cloudwatch:CLUSTER"
+    )
     collect.add_argument("--out", metavar="CASE", required=True, help="folder for the case")
-    _add_window(collect)
+    _add_window(collect, "not for files; a cluster's last 24 hours by default")
+    collect.add_argument(
+        "--settle",
+        metavar="MINUTES",
+        type=_from_zero,
+        default=0,
+        help="wait so long and ask again for what came late; CloudWatch only",
+    )
+    _add_max_bytes(collect)
     collect.set_defaults(command=_collect)
 
     verify = commands.add_parser("verify", help="check that a case is what was collected")
@@ -158,9 +171,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_window(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--start", metavar="TIME", type=_unshielded, default="", help=_TIME_HELP)
+def _add_window(parser: argparse.ArgumentParser, remark: str = "") -> None:
+    times = f"{_TIME_HELP}; {remark}" if remark else _TIME_HELP
+    parser.add_argument("--start", metavar="TIME", type=_unshielded, default="", help=times)
     parser.add_argument("--end", metavar="TIME", type=_unshielded, default="", help="the same")
+
+
+def _add_max_bytes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-bytes",
+        metavar="N",
+        type=_from_one,
+        help="refuse to start what would scan more bytes, as the service estimates them first; CloudWatch only",
+    )
 
 
 def _add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -189,6 +212,16 @@ def _price(text: str) -> float:
     return price
 
 
+def _from_zero(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"takes minutes, such as 15, not {text!r}")
+    return minutes
+
+
 def _from_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"takes a whole number from 1 on, not {text!r}")
@@ -208,7 +241,7 @@ def _report(given: argparse.Namespace) -> int:
     notebooks = find_notebooks(given.notebooks)
     _try_source(given.source)
     report = run_report(
-        given.source,
+        _gathered(given, len(notebooks)),
         notebooks,
         out,
         start=given.start,
@@ -227,6 +260,19 @@ def _report(given: argparse.Namespace) -> int:
         print(f"{cleaned(run.notebook.name):32} {state:10} {said}", file=sys.stderr)
     print((out / "index.html").absolute())
     return report.exit_code
+
+
+def _gathered(given: argparse.Namespace, notebooks: int) -> str | Gathered:
+    """What is collected once for several notebooks; the source itself where each one asks it."""
+    from eks_audit_nb.sources.base import CLOUDWATCH
+
+    if notebooks < 2 or given.no_collect or not given.source.startswith(CLOUDWATCH):
+        return str(given.source)
+    from eks_audit_nb.reporting.collected import collect_for_report
+
+    gathered = collect_for_report(given.source, given.start, given.end, _say)
+    _say(gathered.said)
+    return gathered
 
 
 def _query(given: argparse.Namespace) -> int:
@@ -305,14 +351,40 @@ def _notebooks(given: argparse.Namespace) -> int:
 
 def _collect(given: argparse.Namespace) -> int:
     from eks_audit_nb.case.manifest import described
+    from eks_audit_nb.sources.base import CLOUDWATCH
     from eks_audit_nb.sources.by_name import collect
 
+    if given.source.startswith(CLOUDWATCH):
+        return _collect_cluster(given)
+    if given.settle or given.max_bytes:
+        raise SourceError("--settle and --max-bytes are for a cluster.")
     out = _folder("--out", given.out)
     manifest = collect(given.source, out, given.start, given.end, progress=sys.stderr.isatty())
     for name, value in described(manifest).items():
         print(f"{name + ':':12} {cleaned(value)}", file=sys.stderr)
     print(out.absolute())
     return INCOMPLETE if manifest.broken_files or manifest.doubts else DONE
+
+
+def _collect_cluster(given: argparse.Namespace) -> int:
+    from eks_audit_nb.case.manifest import described
+    from eks_audit_nb.collecting import collect_cluster
+    from eks_audit_nb.sources.base import CLOUDWATCH
+    from eks_audit_nb.sources.cloudwatch import CloudWatchSource
+
+    out = _folder("--out", given.out)
+    source = CloudWatchSource(given.source.removeprefix(CLOUDWATCH), max_bytes=given.max_bytes)
+    try:
+        manifest = collect_cluster(source, out, given.start, given.end, settle_minutes=given.settle, say=_say)
+    except KeyboardInterrupt:
+        _complain("interrupted. What was fetched is kept; the same command again goes on from there.")
+        return ERROR
+    finally:
+        source.close()
+    for name, value in described(manifest).items():
+        print(f"{name + ':':12} {cleaned(value)}", file=sys.stderr)
+    print(out.absolute())
+    return INCOMPLETE if manifest.doubts else DONE
 
 
 def _verify(given: argparse.Namespace) -> int:
@@ -399,6 +471,10 @@ def _query_text(argument: str) -> str:
         raise SourceError(f"The query file {argument} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise SourceError(f"The query file {argument} is no text in UTF-8.") from None
+
+
+def _say(text: str) -> None:
+    print(cleaned(text), file=sys.stderr)
 
 
 def _complain(message: str) -> None:

@@ -15,7 +15,7 @@ Queries are answered by the project's own engine. What a test wants the service 
 | `fake_log_groups` | log groups made from lists of events |
 | `fake_answers` | from a query to rows |
 | `fake_queries` | StartQuery, GetQueryResults, StopQuery, DescribeQueries |
-| `fake_reading` | DescribeLogGroups, DescribeLogStreams, FilterLogEvents, GetLogRecord, GetLogGroupFields |
+| `fake_reading` | DescribeLogGroups, DescribeLogStreams, FilterLogEvents, GetLogEvents, GetLogRecord and more |
 | `fake_wire` | HTTP, and how a connection is lost |
 """
 
@@ -38,6 +38,7 @@ from fake_reading import (
     describe_log_groups,
     describe_log_streams,
     filter_log_events,
+    get_log_events,
     get_log_group_fields,
     get_log_record,
 )
@@ -68,6 +69,7 @@ _ACTIONS: dict[str, Callable[[FakeCloudWatch, dict[str, Any]], dict[str, Any]]] 
     "DescribeLogGroups": describe_log_groups,
     "DescribeLogStreams": describe_log_streams,
     "FilterLogEvents": filter_log_events,
+    "GetLogEvents": get_log_events,
     "GetLogRecord": get_log_record,
     "GetLogGroupFields": get_log_group_fields,
 }

@@ -121,6 +121,27 @@ def filter_log_events(service: FakeCloudWatch, request: dict[str, Any]) -> dict[
     return body
 
 
+def get_log_events(service: FakeCloudWatch, request: dict[str, Any]) -> dict[str, Any]:
+    """One page of a stream's events by time: the last ones, or the first ones with startFromHead."""
+    group = _group(service, request)
+    kept = _kept(service, group)
+    start, end = max(kept.start_ms, request.get("startTime", 0)), request.get("endTime", _FAR_MS)
+    within = group.within(Window(start, max(start, end)), service.now_ms)
+    events = [event for event in within if event.log_stream == request["logStreamName"]]
+    if not events:
+        raise RefusedError("ResourceNotFoundException", "The specified log stream does not exist.")
+    most = min(request.get("limit", _PAGE_EVENTS), _PAGE_EVENTS)
+    page = events[:most] if request.get("startFromHead") else events[-most:]
+    return {
+        "events": [
+            {"timestamp": event.timestamp_ms, "message": event.message, "ingestionTime": event.ingestion_ms}
+            for event in page
+        ],
+        "nextForwardToken": f"f/{page[-1].pointer}",
+        "nextBackwardToken": f"b/{page[0].pointer}",
+    }
+
+
 def get_log_record(service: FakeCloudWatch, request: dict[str, Any]) -> dict[str, Any]:
     """All fields of the event of an @ptr, as text; times are milliseconds, which AWS does not document."""
     pointer = request["logRecordPointer"]

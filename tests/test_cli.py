@@ -378,7 +378,7 @@ def test_verify_of_a_damaged_case(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["collect", "cloudwatch:x", "--out", "case"], "collect takes log files and S3 so far"),
+        (["collect", "cloudwatch:!", "--out", "case"], "neither a cluster nor a log group"),
         (["collect", "no/such/file", "--out", "case"], "There is no file or folder 'no/such/file'"),
         (["collect", "audit.jsonl", "--out", "audit.jsonl"], "--out takes a folder, and 'audit.jsonl' is a file"),
         (["collect", "audit.jsonl", "--out", "audit.jsonl/case"], "cannot be written to audit.jsonl/case"),

@@ -489,3 +489,18 @@ def test_plain_answers_are_those_of_the_engine(events: list[tuple[int, str, str]
 def test_everything_else_is_for_the_engine(text: str) -> None:
     """What is not one of the plain forms is not answered without the engine."""
     assert plainly(parse(text), [Event(0, T, T, "{}", "{}", "a", "g", "p", "")]) is None
+
+
+# --- GetLogEvents ---------------------------------------------------------------------------------------------------
+
+
+def test_events_of_a_stream(logs: Any) -> None:
+    """The events of one stream come by time, the last ones where not asked from the head; another stream is unknown."""
+    stream = logs.describe_log_streams(logGroupName=PROD)["logStreams"][0]["logStreamName"]
+    last = logs.get_log_events(logGroupName=PROD, logStreamName=stream, limit=2)["events"]
+    first = logs.get_log_events(logGroupName=PROD, logStreamName=stream, limit=2, startFromHead=True)["events"]
+    every = logs.get_log_events(logGroupName=PROD, logStreamName=stream)["events"]
+    assert (first, last) == (every[:2], every[-2:])
+    assert [event["timestamp"] for event in every] == sorted(event["timestamp"] for event in every)
+    with refusal("ResourceNotFoundException", "log stream does not exist"):
+        logs.get_log_events(logGroupName=PROD, logStreamName="none")

@@ -68,6 +68,31 @@ def cached_case(files: Sequence[Path], make: Callable[[Path], object]) -> Path:
     return folder
 
 
+def case_in_place(facts: Sequence[object], make: Callable[[Path], object]) -> Path:
+    """A case that is made in its place in the cache, and may be gone on with or mended there.
+
+    Args:
+        facts: What it is of; the same facts lead to the same place.
+        make: Makes the case at a path, or makes it whole.
+
+    Raises:
+        SourceError: The folder cannot be written.
+    """
+    root = _root()
+    folder = root / hashlib.sha256(json.dumps([FORMAT, *facts]).encode()).hexdigest()[:32]
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(
+            f"No case can be kept in {root}: {error}. "
+            "Name another folder with the environment variable EKS_AUDIT_CACHE."
+        ) from None
+    make(folder)
+    os.utime(folder / NAME)
+    _drop_oldest(root, folder)
+    return folder
+
+
 def has_case(files: Sequence[Path]) -> bool:
     """Whether there is a case of some files as they are now."""
     return is_case(_root() / _key(files))

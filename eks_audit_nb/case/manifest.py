@@ -10,7 +10,7 @@ from typing import Any
 
 from eks_audit_nb.engine.rows import Segment
 from eks_audit_nb.errors import SourceError
-from eks_audit_nb.window import Window, from_milliseconds
+from eks_audit_nb.window import Window, from_milliseconds, to_text
 
 NAME = "manifest.json"
 # Which blocks of which part hold which lines.
@@ -89,6 +89,71 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Collected:
+    """How a case came out of CloudWatch Logs.
+
+    Attributes:
+        start: What the user gave as the start, "" for nothing.
+        end: The same for the end.
+        start_ms: The window that was meant, both ends inclusive.
+        end_ms: Its last millisecond.
+        region: Of the log groups.
+        account: Their account; "" where no event told it.
+        log_groups: Their ARNs, or their names where there is no account.
+        query: What was asked for the rows.
+        bin_ms: The width of the bins by which the service counted.
+        bins: How many bins with events there are, by the service's count and the case's.
+        agreed: In how many of them both count the same; all of them are the proof that no event is missing.
+        counts: The file with the service's counts: columns beginning_ms and counted, both BIGINT. "" without a count.
+        asked: When the counts were asked, the last ones, ISO 8601.
+        unsettled_ms: From when on events could still come when that was asked; None where none could.
+        bytes_scanned: What the service scanned for all of it, as far as is known.
+        dollars: What that cost.
+    """
+
+    start: str
+    end: str
+    start_ms: int
+    end_ms: int
+    region: str
+    account: str
+    log_groups: tuple[str, ...]
+    query: str
+    bin_ms: int
+    bins: int
+    agreed: int
+    counts: str
+    asked: str
+    unsettled_ms: int | None
+    bytes_scanned: int
+    dollars: float
+
+    @property
+    def window(self) -> Window:
+        """The window that was asked for."""
+        return Window(self.start_ms, self.end_ms)
+
+    def unsettled(self) -> str:
+        """From when on events may be missing because they come late, in a sentence; "" where none can."""
+        if self.unsettled_ms is None:
+            return ""
+        return f"Events from {to_text(self.unsettled_ms)} UTC on may have come after it was asked, {self.asked[:19]}Z."
+
+    def described(self) -> dict[str, str]:
+        """The lines of a summary."""
+        counted = f"{self.agreed:,} of {self.bins:,} bins of {self.bin_ms / 1000:g} s have as many events here as there"
+        lines = {
+            "Asked for": str(self.window),
+            "Log groups": ", ".join(self.log_groups),
+            "Counted": counted if self.counts else "no: the service gave no count",
+            "Cost": f"{self.bytes_scanned / 1e9:,.3f} GB scanned, ${self.dollars:.4f}",
+        }
+        if self.unsettled_ms is not None:
+            lines["Unsettled"] = f"{self.unsettled()} The same command again asks for them."
+        return lines
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The whole of a case.
 
@@ -96,7 +161,7 @@ class Manifest:
     and `stages` count what the audit policy recorded; `broken_files` are inputs whose compressed data is cut or
     damaged; `without_events` are inputs without an audit event, with their number of lines; `doubts` are sentences
     about what may be missing, `left_out` about what was passed over and is not missed; `sha256` is that of each file of
-    the case, by name, and empty in a cache.
+    the case, by name, and empty in a cache; `collected` is there for a case from CloudWatch.
     """
 
     source: str
@@ -116,10 +181,16 @@ class Manifest:
     sha256: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
     made_by: str = ""
+    collected: Collected | None = None
 
     def write(self, folder: Path) -> None:
-        """Write it into the case's folder."""
-        (folder / NAME).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        """Write it into the case's folder, at once: the case is the one of before, or this one."""
+        content = asdict(self)
+        if self.collected is None:
+            del content["collected"]
+        begun = folder / f"{NAME}.new"
+        begun.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        begun.replace(folder / NAME)
 
 
 def is_case(folder: Path) -> bool:
@@ -145,9 +216,13 @@ def read_manifest(folder: Path) -> Manifest:
         content["parts"] = tuple(_part(each) for each in content["parts"])
         for name in ("broken_files", "doubts", "left_out"):
             content[name] = tuple(content.get(name, ()))
+        if collected := content.get("collected"):
+            content["collected"] = Collected(**collected | {"log_groups": tuple(collected["log_groups"])})
         manifest = Manifest(**content)
         for read in (manifest, *manifest.inputs, *manifest.parts):
             _check_types(read)
+        if manifest.collected:
+            _check_types(manifest.collected)
         for segment in (each for part in manifest.parts for each in part.segments):
             _check_types(segment)
         for milliseconds in (manifest.first_ms, manifest.last_ms):
@@ -168,12 +243,13 @@ def described(manifest: Manifest) -> dict[str, str]:
     first, last = manifest.first_ms, manifest.last_ms
     others = [f"{count:,} {name}" for name, count in manifest.conditions.items() if name]
     lines = {
-        "Source": f"{manifest.source} ({len(manifest.inputs):,} files)",
+        "Source": manifest.source + ("" if manifest.collected else f" ({len(manifest.inputs):,} files)"),
         "Window": str(Window(first, last)) if first is not None and last is not None else "no events",
         "Events": f"{manifest.events:,}, {manifest.bytes / 1e6:,.1f} MB of text"
         + "".join(f", {each}" for each in others),
         "Levels": _counts(manifest.levels),
         "Stages": _counts(manifest.stages),
+        **(manifest.collected.described() if manifest.collected else {}),
     }
     missing = [
         f"The compressed data of {name} is cut or damaged; what follows is missing." for name in manifest.broken_files

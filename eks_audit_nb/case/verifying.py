@@ -12,9 +12,11 @@ import duckdb
 import zstandard
 
 from eks_audit_nb.case.hashing import sha256
-from eks_audit_nb.case.manifest import NAME, Manifest, read_manifest
+from eks_audit_nb.case.manifest import NAME, Collected, Manifest, read_manifest
+from eks_audit_nb.case.raw import Stretch, counts_by_bin, read_counts
 from eks_audit_nb.engine import rows
 from eks_audit_nb.engine.store import connected
+from eks_audit_nb.window import Window
 
 _PIECE = 1024 * 1024
 _LEVEL, _STAGE = (f"coalesce({rows.COLUMNS[name]}, '')" for name in ("level", "stage"))
@@ -72,6 +74,8 @@ def _problems(folder: Path, manifest: Manifest) -> Iterator[str]:
         f"{path.name} does not belong to the case." for path in sorted(folder.iterdir()) if path.name not in known
     )
     yield from _wrong_counts(folder, manifest)
+    if manifest.collected and manifest.collected.counts:
+        yield from _wrong_proof(folder, manifest, manifest.collected)
 
 
 def _wrong_counts(folder: Path, manifest: Manifest) -> Iterator[str]:
@@ -105,6 +109,24 @@ def _wrong_counts(folder: Path, manifest: Manifest) -> Iterator[str]:
     others += ["times"] if _span(found) != (manifest.first_ms, manifest.last_ms) else []
     if others:
         yield f"The case holds events of other {', '.join(others)} than the manifest says."
+
+
+def _wrong_proof(folder: Path, manifest: Manifest, collected: Collected) -> Iterator[str]:
+    """Whether the rows by bin agree with the service's counts in as many bins as the manifest says."""
+    stretches = [Stretch(Window(part.first_ms, part.last_ms), folder / part.odd) for part in manifest.parts]
+    try:
+        counted = read_counts(folder / collected.counts)
+        held = counts_by_bin(stretches, collected.bin_ms)
+    except duckdb.Error as error:
+        yield f"The counts by bin cannot be read: {str(error).splitlines()[0]}"
+        return
+    bins = counted.keys() | held.keys()
+    agreed = sum(counted.get(each, 0) == held.get(each, 0) for each in bins)
+    if (len(bins), agreed) != (collected.bins, collected.agreed):
+        yield (
+            f"{agreed:,} of {len(bins):,} bins have as many events as the service counted; "
+            f"the manifest says {collected.agreed:,} of {collected.bins:,}."
+        )
 
 
 def _span(held: Sequence[_Held]) -> tuple[int | None, int | None]:

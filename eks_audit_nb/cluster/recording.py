@@ -17,12 +17,18 @@ from eks_audit_nb.markup import facts_table
 from eks_audit_nb.queries import prepare
 from eks_audit_nb.sources.base import SAMPLE, Result, Source, Statistics
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
+from eks_audit_nb.sources.clusters import cluster_behind
+from eks_audit_nb.sources.files import FileSource
 
 _SAMPLE = (
     "This is the log that ships with the package: nine minutes of a test cluster in which 53 scenarios were "
     "played, 40 attacks and 13 harmless look-alikes. Give source a file or cloudwatch:CLUSTER for your own."
 )
 _FILE = "This is a file: it shows what was recorded, and cannot show whether audit logging is on now."
+_CASE = (
+    "This is a case collected from {source} at {asked}: it shows what was recorded until then, and was not opened "
+    "to ask the cluster itself whether audit logging is on now."
+)
 _NO_CLUSTER = "Nothing to do: this is a log, and no cluster."
 _NO_LOG = "There is no log group {name} yet: nothing has been recorded there."
 
@@ -32,12 +38,13 @@ class Recording:
     """How a source is being recorded, and what was done or would be.
 
     Attributes:
-        source: What is asked.
+        source: What is asked for events.
         state: Whether it is recorded right now, in a sentence or two.
         change: What switching audit logging on would do or did; None where EKS could not be asked.
         log_group: What CloudWatch says; None for a file, where there is no log group, and where it could not be asked.
         problems: What could not be asked, and why.
         is_log_missing: Whether CloudWatch says that there is no log group.
+        cluster: The cluster's log groups, for what is done in the cluster; None for files.
     """
 
     source: Source
@@ -46,6 +53,7 @@ class Recording:
     log_group: LogGroup | None = None
     problems: tuple[str, ...] = ()
     is_log_missing: bool = False
+    cluster: CloudWatchSource | None = None
 
     @property
     def streams(self) -> Any:
@@ -69,15 +77,16 @@ class Recording:
         What stands in the way before anything is done is said and not raised: whoever only wants logging switched on
         needs no trial.
         """
-        if not isinstance(self.source, CloudWatchSource) or not self.source.cluster:
+        cluster = self.cluster
+        if cluster is None or not cluster.cluster:
             return TrialEvents(_NO_CLUSTER)
         if apply and self.change is None:
             # The kubeconfig may lead to any cluster.
             return TrialEvents("No trial: which API server belongs to this log could not be asked of EKS.")
         settings.setdefault("is_log_awaited", self.is_log_missing)
-        server = ApiServer(self.change.before.endpoint if self.change else "", self.source.cluster)
+        server = ApiServer(self.change.before.endpoint if self.change else "", cluster.cluster)
         try:
-            return play_trial_events(self.source, apply=apply, server=server, **settings)
+            return play_trial_events(cluster, apply=apply, server=server, **settings)
         except NotReadyError as error:
             return TrialEvents(f"No trial: {error}")
 
@@ -132,28 +141,48 @@ def recording_of(
     Raises:
         ClusterError: With apply, where EKS refuses or fails.
     """
-    if not isinstance(source, CloudWatchSource):
-        return Recording(source, _SAMPLE if source.name == SAMPLE else _FILE)
-    problems: list[str] = []
+    cluster = cluster_behind(source)
+    if cluster is None:
+        return Recording(source, _about_files(source))
+    problems = _about_several(cluster)
     change = group = None
     is_missing = False
     try:
-        if not source.cluster:
-            raise ClusterError(f"the name of the log group {source.log_group} names no EKS cluster.")
-        change = enable_audit_logging(source.session, source.cluster, apply=apply, progress=progress, **settings)
+        if not cluster.cluster:
+            raise ClusterError(f"the name of the log group {cluster.log_group} names no EKS cluster.")
+        change = enable_audit_logging(cluster.session, cluster.cluster, apply=apply, progress=progress, **settings)
         state = f"{change.after} It was switched on just now." if change.is_applied else str(change.after)
     except ClusterError as error:
-        if apply and source.cluster:
+        if apply and cluster.cluster:
             raise
         # The log may be readable all the same: after the cluster's end, or without eks:DescribeCluster.
         state = f"Whether audit logging is on could not be asked: {error}"
     try:
-        group = describe_log_group(source.session, source.log_group)
+        group = describe_log_group(cluster.session, cluster.log_group)
         is_missing = group is None
     except ClusterError as error:
         problems.append(f"The log group could not be described: {error}")
     if group and group.warning and change and change.before.is_audit_on:
         state = f"{state} {group.warning}"
     if is_missing:
-        problems.append(_NO_LOG.format(name=source.log_group))
-    return Recording(source, state, change, group, tuple(problems), is_missing)
+        problems.append(_NO_LOG.format(name=cluster.log_group))
+    return Recording(source, state, change, group, tuple(problems), is_missing, cluster)
+
+
+def _about_files(source: Source) -> str:
+    """What files can show."""
+    if source.name == SAMPLE:
+        return _SAMPLE
+    collected = source.manifest.collected if isinstance(source, FileSource) else None
+    if collected is None or not isinstance(source, FileSource):
+        return _FILE
+    return _CASE.format(source=source.manifest.source, asked=f"{collected.asked[:19]}Z")
+
+
+def _about_several(cluster: CloudWatchSource) -> list[str]:
+    """What is not asked where several log groups are one source."""
+    others = [name for name in cluster.groups.names if name != cluster.log_group]
+    if not others:
+        return []
+    about = cluster.cluster or cluster.log_group
+    return [f"What is said of logging and of the log group is about {about} only, and not about {', '.join(others)}."]

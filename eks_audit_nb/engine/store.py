@@ -192,6 +192,16 @@ class EventStore(Store):
 def connected(
     *, folder: Path | None = None, files: Sequence[Path] = (), memory_limit: str = ""
 ) -> duckdb.DuckDBPyConnection:
+    """A connection that knows the language's functions, and reaches no more than that of `confined`."""
+    connection = confined(folder=folder, files=files, memory_limit=memory_limit)
+    for macro in MACROS:
+        connection.execute(macro)
+    return connection
+
+
+def confined(
+    *, folder: Path | None = None, files: Sequence[Path] = (), memory_limit: str = ""
+) -> duckdb.DuckDBPyConnection:
     """A connection that downloads nothing, and reads no file through SQL but these and those in a folder."""
     settings: dict[str, Any] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     connection = duckdb.connect(":memory:", config=settings)
@@ -204,8 +214,6 @@ def connected(
         connection.execute(f"SET allowed_paths = [{', '.join(literal(str(path)) for path in files)}]")
     connection.execute("SET enable_external_access = false")  # the last one, which forbids to change these
     connection.execute("SET TimeZone = 'UTC'")
-    for macro in MACROS:
-        connection.execute(macro)
     return connection
 
 

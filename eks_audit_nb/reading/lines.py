@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, NoReturn
 
 from eks_audit_nb.engine.store import Event
@@ -95,6 +95,11 @@ def line_event(text: str, number: int, path: LogFile) -> tuple[Event, bool] | No
     if len(records) != 1 or not isinstance(records[0], Record):
         return None
     return _event(records[0], number, path, log_stream_name(path))
+
+
+def message_event(message: str, timestamp_ms: int) -> Event:
+    """A message that came with its time, as an event; what else is known of it, who asks knows."""
+    return _event(Record(message, timestamp_ms=timestamp_ms), 0, Path(), "")[0]
 
 
 def at_time(event: Event, timestamp_ms: int) -> Event:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -20,6 +20,9 @@ from eks_audit_nb.reporting.notebooks import Notebook, papermill_path, refuse_un
 from eks_audit_nb.reporting.shown import HEADLINE_MIMETYPE
 from eks_audit_nb.sources.base import RESULT_MIMETYPE
 from eks_audit_nb.sources.by_name import absolute
+
+if TYPE_CHECKING:
+    from eks_audit_nb.reporting.collected import Gathered
 
 DONE, ERROR, INCOMPLETE = 0, 1, 3
 
@@ -74,6 +77,7 @@ class Report:
     made: datetime
     version: str
     runs: tuple[NotebookRun, ...] = field(default=())
+    collected: str = ""  # what was collected once for all notebooks, in sentences
 
     @property
     def window_text(self) -> str:
@@ -109,6 +113,7 @@ class Report:
             "parameters": self.parameters,
             "made": self.made.isoformat(),
             "version": self.version,
+            "collected": self.collected,
             "exit_code": self.exit_code,
             "notebooks": [
                 {
@@ -126,7 +131,7 @@ class Report:
 
 
 def run_report(
-    source: str,
+    source: str | Gathered,
     notebooks: tuple[Notebook, ...],
     out: Path,
     *,
@@ -139,7 +144,7 @@ def run_report(
     """Run notebooks over a source and write their reports.
 
     Args:
-        source: What `connect` takes.
+        source: What `connect` takes, or what was collected of a cluster for all of them.
         notebooks: Which ones.
         out: The folder for NAME.ipynb, NAME.html, index.html and report.json; made if it is not there.
         start: What every notebook gets as its start.
@@ -158,13 +163,14 @@ def run_report(
     given = dict(parameters or {})
     _refuse_clashes(notebooks, out)
     refuse_unknown(notebooks, given)
-    shared = {"source": absolute(source), "start": start, "end": end}
+    name, instead = (source, {}) if isinstance(source, str) else (source.source, source.parameters)
+    shared = {"source": absolute(name), "start": start, "end": end, **instead}
     prepared = [(notebook, typed_parameters(notebook, {**shared, **given})) for notebook in notebooks]
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK):  # told here, before every kernel has run for nothing
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
     made = datetime.now(UTC)
-    footer = f"Made {made:%Y-%m-%d %H:%M:%S} UTC by eks_audit_nb {__version__} from {source}."
+    footer = f"Made {made:%Y-%m-%d %H:%M:%S} UTC by eks_audit_nb {__version__} from {name}."
     names = {notebook.name for notebook in notebooks}
     with ThreadPoolExecutor(min(len(notebooks), os.cpu_count() or 1) if workers is None else workers) as pool:
         waiting = {pool.submit(_run, notebook, values, out, footer, names): notebook for notebook, values in prepared}
@@ -176,7 +182,8 @@ def run_report(
                 bar.set_postfix_str(waiting[future].name)
                 bar.update()
     ordered = tuple(runs[notebook] for notebook in notebooks)
-    report = Report(source, start, end, given, made, __version__, ordered)
+    said = "" if isinstance(source, str) else source.said
+    report = Report(name, start, end, given, made, __version__, ordered, said)
     (out / "index.html").write_text(index_html(report), encoding="utf-8")
     (out / "report.json").write_text(json.dumps(report.record(), indent=2) + "\n", encoding="utf-8")
     return report

@@ -20,6 +20,7 @@ def connect(
     field_cap: int | None = None,
     is_strict: bool = False,
     is_asked_once: bool = False,
+    is_live: bool = False,
     dollars_per_gigabyte: float = DOLLARS_PER_GIGABYTE,
     max_bytes: int | None = None,
 ) -> Source:
@@ -34,6 +35,7 @@ def connect(
         field_cap: For files: how many fields of an event are discovered, None for all; CloudWatch stops at 200.
         is_strict: For files: refuse queries that the documentation calls invalid, instead of a note.
         is_asked_once: For files: make no case of them for later questions where one answer can be had sooner.
+        is_live: For a case from CloudWatch: whether the cluster itself may be asked for what is not in its log.
         dollars_per_gigabyte: For CloudWatch: what your region asks for a gigabyte scanned.
         max_bytes: For CloudWatch: refuse to start what would scan more.
 
@@ -53,7 +55,14 @@ def connect(
         )
     from eks_audit_nb.sources.files import FileSource
 
-    return FileSource(source, tables=tables, field_cap=field_cap, is_strict=is_strict, is_asked_once=is_asked_once)
+    return FileSource(
+        source,
+        tables=tables,
+        field_cap=field_cap,
+        is_strict=is_strict,
+        is_asked_once=is_asked_once,
+        is_live=is_live,
+    )
 
 
 def check_source(source: str) -> None:
@@ -92,7 +101,7 @@ def collect(source: str, out: Path, start: str = "", end: str = "", *, progress:
         WindowError: An end that is no time.
     """
     if source.startswith(CLOUDWATCH):
-        raise SourceError("collect takes log files and S3 so far. Ask a cluster with query or report.")
+        raise SourceError("A cluster is collected by eks_audit_nb.collecting.collect_cluster, or: eks-audit collect")
     if source.startswith(S3):
         from eks_audit_nb.sources.s3 import collect_s3
 

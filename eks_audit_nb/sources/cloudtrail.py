@@ -32,7 +32,7 @@ from eks_audit_nb.markup import facts_table
 from eks_audit_nb.reading.finding import find_files
 from eks_audit_nb.reading.unpacking import unpacked_lines
 from eks_audit_nb.sources.base import RESULT_MIMETYPE, Source
-from eks_audit_nb.sources.cloudwatch import CloudWatchSource
+from eks_audit_nb.sources.clusters import cluster_behind
 from eks_audit_nb.window import Window
 
 # What LookupEvents allows: requests a second for an account and region, events a page, and how far back.
@@ -125,8 +125,9 @@ def trail_of(
 ) -> Trail:
     """What CloudTrail says for the window of a source.
 
-    A cluster's is asked of the service, unless a file is named; a refusal is told in `problem` and is no error. For
-    files nothing is asked unless a file of CloudTrail's events is named too.
+    A cluster's is asked of the service, unless a file is named, and so is that of a case which may ask its cluster; a
+    refusal is told in `problem` and is no error. For files nothing is asked unless a file of CloudTrail's events is
+    named too.
 
     Args:
         source: What `connect` gave.
@@ -138,15 +139,16 @@ def trail_of(
     Raises:
         CloudTrailError: An export that is not there, or that holds no event.
     """
-    cluster = source.cluster if isinstance(source, CloudWatchSource) else ""
+    asked = cluster_behind(source)
+    cluster = asked.cluster if asked else ""
     if cloudtrail:
         return exported_trail(cloudtrail, source.window(start, end) if start or end else None, cluster)
-    if not isinstance(source, CloudWatchSource) or not cluster:
-        return Trail(_NOT_ASKED)
     window = source.window(start, end)
+    if asked is None or not cluster or window is None:
+        return Trail(_NOT_ASKED)
     try:
         frame = lookup_cloudtrail(
-            source.session, cluster, window.start, window.end, requests_per_second=requests_per_second
+            asked.session, cluster, window.start, window.end, requests_per_second=requests_per_second
         )
     except CloudTrailError as error:
         problem = f"CloudTrail could not be asked for changes of access entries: {error}"

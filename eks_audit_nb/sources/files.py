@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eks_audit_nb import frames
-from eks_audit_nb.case.manifest import Manifest, doubts_of, is_case
+from eks_audit_nb.case.manifest import Manifest, doubts_of, is_case, read_manifest
 from eks_audit_nb.engine.store import Answer, Scanned
 from eks_audit_nb.events import FIELDS
 from eks_audit_nb.insights import order, parse, tree
@@ -18,11 +18,12 @@ from eks_audit_nb.insights.parser import MAX_QUERY_LENGTH
 from eks_audit_nb.insights.spelling import misspelt
 from eks_audit_nb.queries import prepare
 from eks_audit_nb.reading.finding import find_files
-from eks_audit_nb.sources.base import SAMPLE, Result, Statistics, limit_note
+from eks_audit_nb.sources.base import CLOUDWATCH, SAMPLE, Result, Statistics, limit_note
 from eks_audit_nb.window import Window, parse_window
 
 if TYPE_CHECKING:
     from eks_audit_nb.case.store import CaseStore
+    from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 
 
 _PASSED_OVER = (
@@ -43,6 +44,7 @@ class FileSource:
         field_cap: int | None = None,
         is_strict: bool = False,
         is_asked_once: bool = False,
+        is_live: bool = False,
     ) -> None:
         """Make the files' case in the cache, or open the one that is there.
 
@@ -52,13 +54,17 @@ class FileSource:
             field_cap: How many fields of an event are discovered; None for all. The service stops at 200.
             is_strict: Refuse queries that the documentation calls invalid, instead of a note.
             is_asked_once: Make no case where the one question can be answered sooner by passing over the files.
+            is_live: For a case from CloudWatch: whether the cluster itself may be asked for what is not in its log.
 
         Raises:
             SourceError: Nothing there, or no audit event in it.
         """
-        self.name = where
         path = str(files("eks_audit_nb.sample").joinpath("audit.jsonl.gz")) if where == SAMPLE else where
         self._case = Path(path).expanduser() if is_case(Path(path).expanduser()) else None
+        collected = read_manifest(self._case) if self._case else None
+        is_from_cluster = collected is not None and collected.collected is not None
+        self.name = f"{collected.source}, collected in {where}" if collected and is_from_cluster else where
+        self._is_live = is_live and is_from_cluster
         self.files = [] if self._case else find_files(path)
         self._field_cap, self._is_strict, self._is_asked_once = field_cap, is_strict, is_asked_once
         self._tables = {name: Path(path) for name, path in (tables or {}).items()}
@@ -69,6 +75,19 @@ class FileSource:
     def manifest(self) -> Manifest:
         """What is known about the log as a whole."""
         return self._store.manifest
+
+    @cached_property
+    def cluster(self) -> CloudWatchSource | None:
+        """The log groups that a case came from, where they may be asked; None elsewhere."""
+        collected = self.manifest.collected
+        if not self._is_live or collected is None:
+            return None
+        import boto3
+
+        from eks_audit_nb.sources.cloudwatch import CloudWatchSource
+
+        groups = self.manifest.source.removeprefix(CLOUDWATCH)
+        return CloudWatchSource(groups, session=boto3.Session(region_name=collected.region))
 
     def run(self, query: str, start: str = "", end: str = "", **parameters: object) -> Result:
         """Answer a query; see `Source.run`. Relative times count from the last event."""
@@ -112,6 +131,8 @@ class FileSource:
         """Give the memory back."""
         if "_store" in self.__dict__:
             self._store.close()
+        if (cluster := self.__dict__.get("cluster")) is not None:
+            cluster.close()
 
     @cached_property
     def _store(self) -> CaseStore:
@@ -147,6 +168,9 @@ class FileSource:
         span = self._store.span()
         if window and span and (window.start_ms < span.start_ms or window.end_ms > span.end_ms):
             notes.append(f"The log's own events reach from {span}.")
+        collected = self.manifest.collected
+        if window and collected and collected.unsettled_ms is not None and window.end_ms >= collected.unsettled_ms:
+            notes.append(collected.unsettled())
         return notes
 
     def _cap_note(self) -> tuple[str, ...]:

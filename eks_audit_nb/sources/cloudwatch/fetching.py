@@ -10,6 +10,7 @@ no narrow bin holds much of the window. `estimate` tells the bytes before, and A
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from eks_audit_nb.insights import tree
 from eks_audit_nb.sources.cloudwatch import splitting
 from eks_audit_nb.sources.cloudwatch.asking import Answered, Asker, TooLongError
 from eks_audit_nb.sources.cloudwatch.planning import Bin, Planned, pieces, planned
+from eks_audit_nb.sources.cloudwatch.splitting import Period
 from eks_audit_nb.window import Window, to_milliseconds, to_text
 
 # The least that a query is planned for, per row that could be: the shortest audit events have about so many bytes.
@@ -51,6 +53,16 @@ class Part:
         return sum(answer.columns.rows for answer in self.answers)
 
 
+@dataclass(frozen=True)
+class Counted:
+    """How many rows the service counted in each bin that has any, in the order of time; `scanned` in events."""
+
+    window: Window
+    period: Period
+    bins: tuple[Bin, ...]
+    scanned: int = 0
+
+
 @dataclass
 class Fetcher:
     """The rows of one query that may be split."""
@@ -68,43 +80,63 @@ class Fetcher:
 
     # --- what is asked ---
 
-    def plan(self, window: Window, estimate: int | None) -> list[Planned]:
-        """The windows to ask, in the order of time.
+    def plan(
+        self, window: Window, estimate: int | None, period: Period | None = None
+    ) -> tuple[list[Planned], Counted | None]:
+        """The windows to ask, in the order of time, and the count by which they were planned, where there was one.
 
         Args:
             window: All of it.
             estimate: The bytes that it holds; None where that is not known.
+            period: The width of the bins; by default the narrowest of which there are few enough.
         """
         if estimate is not None and estimate < self.asker.max_rows * SMALLEST_EVENT:
-            return [Planned(window)]
-        return self._counted(window, is_first=True)
+            return [Planned(window)], None
+        found, counted = self.by_count(window, period or splitting.period_for(window, self.most_bins))
+        self.events += counted.scanned if counted else 0
+        return found, counted
 
-    def _counted(self, window: Window, *, is_first: bool = False) -> list[Planned]:
-        period = splitting.period_for(window, min(MOST_BINS, self.asker.max_rows))
-        text = splitting.counted_by_bin(self.query, period)
-        if not text:
-            return [Planned(window)]
-        try:
-            answered = self.asker.ask(text, window, (splitting.BIN, splitting.COUNT))
-        except TooLongError as error:
-            return [part for half in _halves(window, error) for part in self._counted(half, is_first=is_first)]
-        except QueryError:  # of a text that the user did not write; their own says what is wrong with it
-            return [Planned(window)]
-        if is_first:
-            self.events += answered.scanned
-        bins = _bins(answered)
-        total = sum(each.rows for each in bins or ())
-        if bins is None or (self.has_own_rows and answered.matched not in (None, total)):
-            return [
-                Planned(window)
-            ]  # a count that cannot be read, or was cut, is no plan: the window is tried as it is
+    def _counted(self, window: Window) -> list[Planned]:
+        """The windows by a count, which the plan does not look at again."""
+        return self.by_count(window, splitting.period_for(window, self.most_bins))[0]
+
+    @property
+    def most_bins(self) -> int:
+        """How many bins a count is asked for."""
+        return min(MOST_BINS, self.asker.max_rows)
+
+    def by_count(self, window: Window, period: Period) -> tuple[list[Planned], Counted | None]:
+        """The windows to ask, by a count, and what was counted; a window as it is and None without a count."""
+        counted = self.count(window, period)
+        if counted is None:  # a count that cannot be read, or was cut, is no plan: the window is tried as it is
+            return [Planned(window)], None
         room = max(1, min(ROOM, self.asker.max_rows * 9 // 10))
         found: list[Planned] = []
-        for part in planned(window, bins, period.milliseconds, room, with_gaps=not self.has_own_rows):
+        for part in planned(window, counted.bins, period.milliseconds, room, with_gaps=not self.has_own_rows):
             is_full = (part.rows or 0) >= self.asker.max_rows
             is_narrower = part.window.end_ms - part.window.start_ms < window.end_ms - window.start_ms
             found += self._counted(part.window) if is_full and period.milliseconds > 1 and is_narrower else [part]
-        return found
+        return found, counted
+
+    def count(self, window: Window, period: Period) -> Counted | None:
+        """How many rows the service counts in each bin that has any, in the order of time; None where it cannot."""
+        text = splitting.counted_by_bin(self.query, period)
+        if not text:
+            return None
+        try:
+            answered = self._asked(window, text, (splitting.BIN, splitting.COUNT))
+        except QueryError:  # of a text that the user did not write; their own says what is wrong with it
+            return None
+        found: Counter[int] = Counter()
+        for _, part in answered:
+            bins = _bins(part)
+            total = sum(each.rows for each in bins or ())
+            if bins is None or part.skipped or (self.has_own_rows and part.matched not in (None, total)):
+                return None
+            for each in bins:  # one that lies in two parts is counted in both
+                found[each.beginning] += each.rows
+        every = tuple(Bin(beginning, found[beginning]) for beginning in sorted(found))
+        return Counted(window, period, every, sum(part.scanned for _, part in answered))
 
     def fetch(self, part: Planned) -> Part:
         """All rows of a window.

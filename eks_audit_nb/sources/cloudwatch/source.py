@@ -37,13 +37,14 @@ from eks_audit_nb.sources.cloudwatch import splitting
 from eks_audit_nb.sources.cloudwatch.asking import MAX_ROWS, Answered, Asker, TooLongError
 from eks_audit_nb.sources.cloudwatch.calling import Caller
 from eks_audit_nb.sources.cloudwatch.console import console_url
-from eks_audit_nb.sources.cloudwatch.fetching import SMALLEST_EVENT, Fetcher, Part, interruptible
+from eks_audit_nb.sources.cloudwatch.fetching import MOST_BINS, SMALLEST_EVENT, Counted, Fetcher, Part, interruptible
 from eks_audit_nb.sources.cloudwatch.log_groups import parse_log_groups
 from eks_audit_nb.sources.cloudwatch.ordering import Ordered, ordered, permutation
 from eks_audit_nb.sources.cloudwatch.pacing import Pacer, shared
 from eks_audit_nb.sources.cloudwatch.planning import Planned, gaps
 from eks_audit_nb.sources.cloudwatch.progress import progress
 from eks_audit_nb.sources.cloudwatch.refusals import explained, logging_of
+from eks_audit_nb.sources.cloudwatch.splitting import Period
 from eks_audit_nb.window import Window, parse_window
 
 if TYPE_CHECKING:
@@ -68,6 +69,21 @@ class Fetched:
     frame: pd.DataFrame
     counted: int | None
     reasons: tuple[str, ...]
+    bytes_scanned: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The windows that have to be asked for all rows of a query.
+
+    Attributes:
+        windows: In the order of time; what lies between them holds no row.
+        counted: The count by which it was planned; None where there was none.
+        bytes_scanned: By the count.
+    """
+
+    windows: tuple[Planned, ...]
+    counted: Counted | None
     bytes_scanned: int
 
 
@@ -145,6 +161,16 @@ class CloudWatchSource:
         """Where the log groups are."""
         return str(self._logs.meta.region_name)
 
+    def arns(self, account: str) -> tuple[str, ...]:
+        """The ARNs of the log groups; without an account what the user called those that were not named by theirs."""
+        meta = self._logs.meta
+        return tuple(
+            f"arn:{meta.partition}:logs:{meta.region_name}:{account}:log-group:{each}"
+            if account and not each.startswith("arn:")
+            else each
+            for each in self.groups.identifiers
+        )
+
     def run(self, query: str, start: str = "", end: str = "", **parameters: object) -> Result:
         """Answer a query; see `Source.run`. Relative times count from now."""
         prepared = prepare(query, parameters)
@@ -170,7 +196,7 @@ class CloudWatchSource:
                 *_warnings(parsed),
                 *typed.notes,
                 *limit_note(splitting.limit_in(parsed), len(typed.frame)),
-                *(() if answer.events else self._about_nothing()),
+                *(() if answer.events else self.about_nothing()),
             ),
             is_remote=True,
             query_id=answer.query_id,
@@ -203,21 +229,57 @@ class CloudWatchSource:
         """
         prepared = prepare(query, parameters)
         with prepared.as_written():
-            parsed = parse(prepared.text)
-            if not splitting.may_be_split(parsed):
-                message = "This query looks at all rows at once and cannot be asked window by window"
-                raise QueryError(message, prepared.text, 0, hint="Leave stats, dedup, limit and queries in lists out.")
-            columns = schema.columns(parsed)
-            asker = self._asker()
-            fetcher = Fetcher(asker, parsed, [column.name for column in columns])
+            run = self._splittable(prepared.text)
             planned = [
                 part
                 for gap in gaps(self.window(start, end), without)
-                for part in interruptible(asker, partial(self._planned, fetcher, prepared.text, gap))
+                for part in interruptible(run.asker, partial(self._planned, run.fetcher, prepared.text, gap))[0]
             ]
-            for part in self._parts(fetcher, planned):
-                typed = frames.from_columns(_arranged([part], _NEWEST_FIRST), columns)
-                yield Fetched(part.window, typed.frame, part.counted, _reasons([part]), asker.bytes_scanned)
+            yield from self._fetched(run, planned)
+
+    def size(self, query: str, window: Window) -> int | None:
+        """The bytes of log that a window holds, as the service estimates them at no cost; None where it does not.
+
+        Raises:
+            CloudWatchError: The service refuses, or `max_bytes` is below it.
+        """
+        asker = self._asker()
+        return interruptible(asker, partial(self._size, asker, query, window))
+
+    def plan(self, query: str, window: Window, size: int | None, period: Period) -> Plan:
+        """Find out which windows have to be asked for all rows of a query, by a count where there are many.
+
+        Args:
+            query: As for `windows`, without parameters.
+            window: All of it.
+            size: What it holds, by `size`.
+            period: The width of the bins that are counted.
+
+        Raises:
+            QueryError: The query cannot be split.
+            CloudWatchError: The service refuses.
+        """
+        run = self._splittable(query)
+        windows, counted = interruptible(run.asker, partial(run.fetcher.plan, window, size, period))
+        return Plan(tuple(windows), counted, run.asker.bytes_scanned)
+
+    def period(self, window: Window) -> Period:
+        """The narrowest bins of which a count can be asked over a window."""
+        return splitting.period_for(window, min(MOST_BINS, self._max_rows))
+
+    def fetch(self, query: str, windows: Sequence[Planned], *, at_once: int | None = None) -> Iterator[Fetched]:
+        """The rows of planned windows, as `windows` gives them; the fewer at once, the less memory they take."""
+        yield from self._fetched(self._splittable(query), windows, at_once)
+
+    def count(self, query: str, window: Window, period: Period) -> tuple[Counted | None, int]:
+        """How many rows of a query lie in each bin, and the bytes that were scanned; None where it cannot be counted.
+
+        Raises:
+            QueryError: The query cannot be split.
+            CloudWatchError: The service refuses.
+        """
+        run = self._splittable(query)
+        return interruptible(run.asker, partial(run.fetcher.count, window, period)), run.asker.bytes_scanned
 
     def estimate(self, query: str, start: str = "", end: str = "", **parameters: object) -> Estimate:
         """What a query would scan, by the service's own estimate, for which AWS does not charge.
@@ -249,7 +311,7 @@ class CloudWatchSource:
     def _at_once(self, asker: Asker, text: str, parsed: tree.Query | None, window: Window) -> _Answer:
         """A query that cannot be split."""
         if self.max_bytes is not None:
-            self._refuse_above(self._estimated(asker, text, window))
+            self.refuse_above(self._estimated(asker, text, window))
         limit = splitting.limit_in(parsed)
         names = [column.name for column in schema.columns(parsed)] if parsed and schema.is_known(parsed) else None
         try:
@@ -269,12 +331,26 @@ class CloudWatchSource:
 
     # --- many windows ---
 
+    def _splittable(self, text: str) -> _Splittable:
+        parsed = parse(text)
+        if not splitting.may_be_split(parsed):
+            message = "This query looks at all rows at once and cannot be asked window by window"
+            raise QueryError(message, text, 0, hint="Leave stats, dedup, limit and queries in lists out.")
+        columns = schema.columns(parsed)
+        asker = self._asker()
+        return _Splittable(asker, Fetcher(asker, parsed, [column.name for column in columns]), columns)
+
+    def _fetched(self, run: _Splittable, planned: Sequence[Planned], at_once: int | None = None) -> Iterator[Fetched]:
+        for part in self._parts(run.fetcher, planned, at_once):
+            typed = frames.from_columns(_arranged([part], _NEWEST_FIRST), run.columns)
+            yield Fetched(part.window, typed.frame, part.counted, _reasons([part]), run.asker.bytes_scanned)
+
     def _row_by_row(self, asker: Asker, parsed: tree.Query, window: Window) -> _Answer:
         """A query whose rows stand each for itself."""
         arranged = ordered(parsed)
         fetcher = Fetcher(asker, parsed, arranged.columns, text=arranged.text)
         try:
-            parts = list(self._parts(fetcher, self._planned(fetcher, parsed.text, window)))
+            parts = list(self._parts(fetcher, self._planned(fetcher, parsed.text, window)[0]))
         except QueryError as error:  # of a text that begins as the user's does
             raise QueryError(error.message, parsed.text, error.start, error.end, error.hint) from None
         answers = [answer for part in parts for answer in part.answers]
@@ -287,21 +363,24 @@ class CloudWatchSource:
             answers[0].query_id if answers else "",
         )
 
-    def _planned(self, fetcher: Fetcher, text: str, window: Window) -> list[Planned]:
+    def _planned(self, fetcher: Fetcher, text: str, window: Window) -> tuple[list[Planned], Counted | None]:
+        return fetcher.plan(window, self._size(fetcher.asker, text, window))
+
+    def _size(self, asker: Asker, text: str, window: Window) -> int | None:
+        """What a window holds; None where the service does not say."""
         try:
-            size: int | None = self._estimated(fetcher.asker, text, window)
+            size = self._estimated(asker, text, window)
         except (NoEstimateError, QueryError):
             if self.max_bytes is not None:
                 raise
-            size = None  # a service without `estimate`; what else is wrong with the text is told when it is asked
-        if size is not None:
-            self._refuse_above(size if self._is_small(size) else 2 * size)
-        return fetcher.plan(window, size)
+            return None  # a service without `estimate`; what else is wrong with the text is told when it is asked
+        self.refuse_above(size if self._is_small(size) else 2 * size)
+        return size
 
-    def _parts(self, fetcher: Fetcher, windows: Sequence[Planned]) -> Iterator[Part]:
+    def _parts(self, fetcher: Fetcher, windows: Sequence[Planned], at_once: int | None = None) -> Iterator[Part]:
         counts = [part.rows for part in windows if part.rows is not None]
         with progress(sum(counts) if len(counts) == len(windows) else None, self.name) as moved:
-            for part in fetcher.parts(windows, self._pacer.patience.queries):
+            for part in fetcher.parts(windows, at_once or self._pacer.patience.queries):
                 moved(part.rows)
                 yield part
 
@@ -322,7 +401,8 @@ class CloudWatchSource:
     def _is_small(self, size: int) -> bool:
         return size < self._max_rows * SMALLEST_EVENT
 
-    def _refuse_above(self, size: int) -> None:
+    def refuse_above(self, size: int) -> None:
+        """Refuse what would scan more than `max_bytes`."""
         if self.max_bytes is not None and size > self.max_bytes:
             would = Statistics(bytes_scanned=size, dollars_per_gigabyte=self.dollars_per_gigabyte)
             raise CloudWatchError(
@@ -338,8 +418,18 @@ class CloudWatchSource:
     def _explained(self, error: Exception, text: str) -> Exception:
         return explained(error, text, self.groups, self._session, self._logs)
 
-    def _about_nothing(self) -> tuple[str, ...]:
+    def about_nothing(self) -> tuple[str, ...]:
+        """What is said where a window holds no event, and why that may be."""
         return ("The log group holds no event in this window.", *logging_of(self.groups, self._session))
+
+
+@dataclass(frozen=True)
+class _Splittable:
+    """What asks one query window by window."""
+
+    asker: Asker
+    fetcher: Fetcher
+    columns: Sequence[schema.Column]
 
 
 @dataclass(frozen=True)
