@@ -110,7 +110,7 @@ def test_each_misbehaviour(service: FakeCloudWatch, sources: dict[int, CloudWatc
             assert result.complete
 
 
-_QUICK = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_QUICK = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @_QUICK
