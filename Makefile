@@ -19,7 +19,7 @@ report: $(VENV)/.installed
 	$(BIN)/eks-audit report sample --out report
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # 10,000 queries against the oracle and 1,000,000 texts for the parser: half an hour on two cores.
 test-deep: $(VENV)/.installed-dev

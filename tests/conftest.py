@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from eks_audit_nb.sources.files import FileSource
@@ -18,6 +20,12 @@ settings.register_profile("seeded", derandomize=True, deadline=None, database=No
 settings.load_profile("seeded")
 
 DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> None:
+    """Ctrl-C is heard, even where a shell started the tests in the background and so told them to ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -99,11 +107,16 @@ def audit_event(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def sample_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reports of all notebooks on the sample; its users are in the group "report", so that it is made once."""
+    """The reports of all notebooks on the sample, made by the first of the processes that run the tests."""
     from eks_audit_nb.reporting.notebooks import list_notebooks
     from eks_audit_nb.reporting.run import run_report
 
-    folder = tmp_path_factory.mktemp("report")
-    report = run_report("sample", list_notebooks(), folder, progress=False)
-    assert report.exit_code == 0, [run.error for run in report.runs]
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "report"
+    with FileLock(shared / "report.lock"):
+        if not (folder / "index.html").is_file():  # which is written when all others are
+            report = run_report("sample", list_notebooks(), folder, progress=False)
+            assert report.exit_code == 0, [run.error for run in report.runs]
     return folder

@@ -19,8 +19,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from eks_audit_nb.reporting.notebooks import list_notebooks
 from eks_audit_nb.reporting.workspace import make_workspace
 
-pytestmark = pytest.mark.xdist_group("report")
-
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

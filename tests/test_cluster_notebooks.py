@@ -27,8 +27,6 @@ from fake_cloudwatch import FakeCloudWatch
 from fake_eks import FakeEks, point_boto3_at
 from fake_kubernetes import FakeKubernetes, write_kubeconfig
 
-pytestmark = pytest.mark.xdist_group("report")
-
 
 class RecordedKubernetes(FakeKubernetes):
     """A cluster whose events arrive in CloudWatch as soon as they are written."""

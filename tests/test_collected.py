@@ -31,7 +31,6 @@ from fake_cloudwatch import Behaviour, FakeCloudWatch, Fault, LogGroup, Occasion
 from fake_eks import FakeEks, point_boto3_at
 from logs import stamp
 
-pytestmark = pytest.mark.xdist_group("report")
 PROD = "/aws/eks/prod/cluster"
 NOW = to_milliseconds(datetime.now(UTC) - timedelta(hours=1))
 

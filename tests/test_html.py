@@ -13,8 +13,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from eks_audit_nb.reporting.html import notebook_html
 from eks_audit_nb.reporting.notebooks import list_notebooks
 
-pytestmark = pytest.mark.xdist_group("report")
-
 HOSTILE = "<script>alert(1)</script>"
 
 

@@ -241,7 +241,6 @@ def test_several_and_none(identities: pd.DataFrame, issuing: pd.DataFrame) -> No
     assert "is whoever did not authenticate" in said(identities, issuing, "system:anonymous")
 
 
-@pytest.mark.xdist_group("report")
 def test_the_notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The notebooks run with nobody named, and with a file of CloudTrail's events."""
     monkeypatch.chdir(tmp_path)

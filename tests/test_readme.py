@@ -41,7 +41,7 @@ def test_make_stands_for_plain_lines() -> None:
     makefile = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin").replace("$(VENV)", ".venv")
     for line in (
         ".venv/bin/eks-audit report sample --out report",
-        ".venv/bin/python -m pytest -n 2 --dist loadgroup",
+        ".venv/bin/python -m pytest -n 2 --dist worksteal",
     ):
         assert f"    {line}\n" in README
         assert f"\t{line}\n" in makefile

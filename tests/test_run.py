@@ -18,8 +18,6 @@ from eks_audit_nb.reporting.run import DONE, ERROR, INCOMPLETE, run_report
 
 from conftest import audit_event
 
-pytestmark = pytest.mark.xdist_group("report")
-
 
 def make_notebook(path: Path, code: str) -> Notebook:
     parameters = new_code_cell(
