@@ -401,10 +401,15 @@ def test_no_profile(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch) ->
         CloudWatchSource("prod")
 
 
-def test_an_old_boto3(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A boto3 that does not know pages would lose rows without a word, so the source refuses it."""
+@pytest.mark.parametrize(
+    ("shape", "member"), [("GetQueryResultsResponse", "nextToken"), ("QueryStatistics", "resultCount")]
+)
+def test_an_old_boto3(
+    service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shape: str, member: str
+) -> None:
+    """A boto3 that does not know pages, or their count, would lose rows without a word, so the source refuses it."""
     model = Loader().load_service_model("logs", "service-2")
-    del model["shapes"]["GetQueryResultsResponse"]["members"]["nextToken"]
+    del model["shapes"][shape]["members"][member]
     folder = tmp_path / "logs" / "2014-03-28"
     folder.mkdir(parents=True)
     (folder / "service-2.json").write_text(json.dumps(model))

@@ -6,23 +6,15 @@ Queries whose rows stand each for itself are asked in as many windows as it take
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, NoRegionError
-
 from eks_audit_nb import frames
-from eks_audit_nb.errors import CloudWatchError, QueryError, SourceError
-from eks_audit_nb.events import FIELDS
-from eks_audit_nb.insights import order, parse, schema, tree
-from eks_audit_nb.insights.advice import advice
-from eks_audit_nb.insights.spelling import misspelt
+from eks_audit_nb.errors import CloudWatchError, QueryError
+from eks_audit_nb.insights import parse, schema, tree
 from eks_audit_nb.queries import prepare
 from eks_audit_nb.sources.base import (
     CLOUDWATCH,
@@ -31,15 +23,16 @@ from eks_audit_nb.sources.base import (
     Result,
     Statistics,
     limit_note,
-    size_text,
 )
-from eks_audit_nb.sources.cloudwatch import splitting
-from eks_audit_nb.sources.cloudwatch.asking import MAX_ROWS, Answered, Asker, TooLongError
+from eks_audit_nb.sources.cloudwatch import arranging, splitting
+from eks_audit_nb.sources.cloudwatch.asking import MAX_ROWS, Asker, TooLongError
 from eks_audit_nb.sources.cloudwatch.calling import Caller
+from eks_audit_nb.sources.cloudwatch.client import logs_client
 from eks_audit_nb.sources.cloudwatch.console import console_url
+from eks_audit_nb.sources.cloudwatch.cost import NoEstimateError, estimated, refuse_above
 from eks_audit_nb.sources.cloudwatch.fetching import MOST_BINS, SMALLEST_EVENT, Counted, Fetcher, Part, interruptible
 from eks_audit_nb.sources.cloudwatch.log_groups import parse_log_groups
-from eks_audit_nb.sources.cloudwatch.ordering import Ordered, ordered, permutation
+from eks_audit_nb.sources.cloudwatch.ordering import ordered
 from eks_audit_nb.sources.cloudwatch.pacing import Pacer, shared
 from eks_audit_nb.sources.cloudwatch.planning import Planned, gaps
 from eks_audit_nb.sources.cloudwatch.progress import progress
@@ -87,10 +80,6 @@ class Plan:
     bytes_scanned: int
 
 
-class NoEstimateError(CloudWatchError):
-    """The service does not say what a query would scan."""
-
-
 class CloudWatchSource:
     """Log groups of EKS clusters, asked through boto3."""
 
@@ -110,44 +99,21 @@ class CloudWatchSource:
 
         Args:
             groups: A cluster's name, CLUSTER@REGION, a log group's name or ARN, or several with commas.
-            session: A boto3 session; the default one takes its profile and region from the environment, AWS_REGION
-                too, which every AWS tool but boto3 knows.
+            session: A boto3 session; see `logs_client` for the default one.
             dollars_per_gigabyte: The price of a gigabyte that is scanned.
             max_bytes: Refuse to start what would scan more.
             max_rows: The most rows that the service returns for one query.
             pacer: How fast is asked; by default one for all sources of the process in the same account and region.
 
         Raises:
-            SourceError: No cluster named, no region configured, or a boto3 that is too old.
+            SourceError: No cluster named, no region configured, no such profile, or a boto3 that is too old.
         """
         self.groups = parse_log_groups(groups)
         self.name = f"{CLOUDWATCH}{groups}"
         self.log_group = self.groups.names[0]
         self.cluster = self.groups.clusters[0] if self.groups.clusters else ""
         self.dollars_per_gigabyte, self.max_bytes, self._max_rows = dollars_per_gigabyte, max_bytes, max_rows
-        try:
-            region = self.groups.region or os.environ.get("AWS_REGION") or None
-            self._session = session or boto3.Session(region_name=region)
-            # What boto3 would repeat by itself is repeated by `calling`, which lets all threads know of a refusal.
-            config = Config(
-                retries={"mode": "standard", "total_max_attempts": 1},
-                max_pool_connections=32,
-                connect_timeout=10,
-                read_timeout=30,
-            )
-            self._logs = self._session.client("logs", config=config, region_name=self.groups.region or None)
-            credentials = self._session.get_credentials()
-        except NoRegionError:
-            raise SourceError("No AWS region is set. Set AWS_REGION, or choose a profile with AWS_PROFILE.") from None
-        except BotoCoreError as error:
-            raise SourceError(f"boto3 cannot be set up: {error}") from None
-        # Pages came to the service in spring 2026; a client that does not know them drops the token without a word.
-        if "nextToken" not in self._logs.meta.service_model.operation_model("GetQueryResults").output_shape.members:
-            raise SourceError(
-                f"boto3 {boto3.__version__} sees only the first page of a result. "
-                "Update it: pip install --upgrade boto3"
-            )
-        key = credentials.access_key if credentials else ""
+        self._session, self._logs, key = logs_client(self.groups.region, session)
         self._pacer = pacer or shared(self._logs.meta.endpoint_url, key)
         self._caller = Caller(self._logs, self._pacer, self._explained)
 
@@ -182,7 +148,7 @@ class CloudWatchSource:
                 answer = interruptible(asker, partial(self._row_by_row, asker, parsed, window))
             else:
                 answer = interruptible(asker, partial(self._at_once, asker, prepared.text, parsed, window))
-        columns = _columns(parsed, answer.values)
+        columns = arranging.columns(parsed, answer.values)
         typed = frames.from_columns(answer.values, columns)
         return Result(
             frame=typed.frame,
@@ -193,7 +159,7 @@ class CloudWatchSource:
             statistics=Statistics(answer.events, asker.bytes_scanned, answer.matched, self.dollars_per_gigabyte),
             reasons=answer.reasons,
             notes=(
-                *_warnings(parsed),
+                *arranging.warnings(parsed),
                 *typed.notes,
                 *limit_note(splitting.limit_in(parsed), len(typed.frame)),
                 *(() if answer.events else self.about_nothing()),
@@ -291,7 +257,7 @@ class CloudWatchSource:
         with prepared.as_written():
             window = self.window(start, end)
             asker = self._asker()
-            size = interruptible(asker, partial(self._estimated, asker, prepared.text, window))
+            size = interruptible(asker, partial(estimated, asker, prepared.text, window))
         parsed = _parsed(prepared.text)
         is_planned = parsed is not None and splitting.may_be_split(parsed) and not self._is_small(size)
         return Estimate(size, is_planned, self.dollars_per_gigabyte, window)
@@ -311,7 +277,7 @@ class CloudWatchSource:
     def _at_once(self, asker: Asker, text: str, parsed: tree.Query | None, window: Window) -> _Answer:
         """A query that cannot be split."""
         if self.max_bytes is not None:
-            self.refuse_above(self._estimated(asker, text, window))
+            self.refuse_above(estimated(asker, text, window))
         limit = splitting.limit_in(parsed)
         names = [column.name for column in schema.columns(parsed)] if parsed and schema.is_known(parsed) else None
         try:
@@ -325,7 +291,7 @@ class CloudWatchSource:
             answered.columns.values,
             answered.scanned,
             answered.matched,
-            tuple(_doubts(answered, parsed, self._max_rows)),
+            tuple(arranging.doubts(answered, parsed, self._max_rows)),
             answered.query_id,
         )
 
@@ -342,8 +308,8 @@ class CloudWatchSource:
 
     def _fetched(self, run: _Splittable, planned: Sequence[Planned], at_once: int | None = None) -> Iterator[Fetched]:
         for part in self._parts(run.fetcher, planned, at_once):
-            typed = frames.from_columns(_arranged([part], _NEWEST_FIRST), run.columns)
-            yield Fetched(part.window, typed.frame, part.counted, _reasons([part]), run.asker.bytes_scanned)
+            typed = frames.from_columns(arranging.arranged([part], arranging.NEWEST_FIRST), run.columns)
+            yield Fetched(part.window, typed.frame, part.counted, arranging.reasons([part]), run.asker.bytes_scanned)
 
     def _row_by_row(self, asker: Asker, parsed: tree.Query, window: Window) -> _Answer:
         """A query whose rows stand each for itself."""
@@ -356,10 +322,10 @@ class CloudWatchSource:
         answers = [answer for part in parts for answer in part.answers]
         matched = [answer.matched for answer in answers if answer.matched is not None]
         return _Answer(
-            _arranged(parts, arranged),
+            arranging.arranged(parts, arranged),
             fetcher.events,
             sum(matched) if len(matched) == len(answers) else None,
-            _reasons(parts),
+            arranging.reasons(parts),
             answers[0].query_id if answers else "",
         )
 
@@ -369,7 +335,7 @@ class CloudWatchSource:
     def _size(self, asker: Asker, text: str, window: Window) -> int | None:
         """What a window holds; None where the service does not say."""
         try:
-            size = self._estimated(asker, text, window)
+            size = estimated(asker, text, window)
         except (NoEstimateError, QueryError):
             if self.max_bytes is not None:
                 raise
@@ -386,29 +352,12 @@ class CloudWatchSource:
 
     # --- cost ---
 
-    def _estimated(self, asker: Asker, text: str, window: Window) -> int:
-        try:
-            answered = asker.ask(splitting.estimated(text), window, None, is_free=True)
-        except TooLongError as error:
-            raise NoEstimateError(f"The estimate {error} ended with the status Timeout. Try again.") from None
-        # The name of the column is not documented, so that the only number is taken.
-        found = [value for column in answered.columns.values.values() for value in column if value is not None]
-        numbers = [int(float(value)) for value in found if value.replace(".", "", 1).isdecimal()]
-        if len(numbers) != 1:
-            raise NoEstimateError(f"The service gives no estimate for this query ({answered.query_id}).")
-        return numbers[0]
-
     def _is_small(self, size: int) -> bool:
         return size < self._max_rows * SMALLEST_EVENT
 
     def refuse_above(self, size: int) -> None:
         """Refuse what would scan more than `max_bytes`."""
-        if self.max_bytes is not None and size > self.max_bytes:
-            would = Statistics(bytes_scanned=size, dollars_per_gigabyte=self.dollars_per_gigabyte)
-            raise CloudWatchError(
-                f"This would scan up to {size_text(size)} ({would.price}), and max_bytes allows "
-                f"{size_text(self.max_bytes)}. Ask for a shorter window, or allow more."
-            )
+        refuse_above(self.max_bytes, size, self.dollars_per_gigabyte)
 
     # --- what is said ---
 
@@ -443,59 +392,9 @@ class _Answer:
     query_id: str
 
 
-_NEWEST_FIRST = Ordered("", (), (), is_ascending=False)
-_SKIPPED = "The service skipped about {:,} events."
-
-
 def _parsed(text: str) -> tree.Query | None:
     """The tree, or None for a text that the service may know better than this package does."""
     try:
         return parse(text)
     except QueryError:
         return None
-
-
-def _warnings(query: tree.Query | None) -> tuple[str, ...]:
-    return (*order.effective(query).warnings, *advice(query), *misspelt(query, FIELDS)) if query else ()
-
-
-def _columns(query: tree.Query | None, values: dict[str, list[str | None]]) -> tuple[schema.Column, ...]:
-    if query is not None and schema.is_known(query):
-        return schema.columns(query)
-    return tuple(schema.Column(name, schema.FIELD_TYPES.get(name, schema.ColumnType.TEXT)) for name in values)
-
-
-def _doubts(answered: Answered, parsed: tree.Query | None, max_rows: int) -> Iterator[str]:
-    limit, rows = splitting.limit_in(parsed), answered.columns.rows
-    is_event_each = parsed is not None and splitting.has_own_rows(splitting.without_limits(parsed))
-    if limit is not None and is_event_each and rows < min(limit, answered.matched or 0):
-        yield f"The service matched {answered.matched:,} events and gave {rows:,} rows, below the limit of {limit:,}."
-    if limit is None and rows >= max_rows:
-        yield (
-            f"The service returns {max_rows:,} rows at most and there may be more; it cannot be asked in parts. "
-            "Ask for a shorter window."
-        )
-    if answered.skipped:
-        yield _SKIPPED.format(answered.skipped)
-
-
-def _reasons(parts: Sequence[Part]) -> tuple[str, ...]:
-    """Why rows of the parts may be missing."""
-    skipped = sum(answer.skipped for part in parts for answer in part.answers)
-    found = [reason for part in parts for reason in part.reasons]
-    return (*found, _SKIPPED.format(skipped)) if skipped else tuple(found)
-
-
-def _arranged(parts: Sequence[Part], arranged: Ordered) -> dict[str, list[str | None]]:
-    """The columns of all answers in the query's order."""
-    answers = [answer for part in parts for answer in part.answers]
-    values: dict[str, list[str | None]] = {}
-    for answer in answers if arranged.is_ascending else reversed(answers):
-        for name, cells in answer.columns.values.items():
-            values.setdefault(name, []).extend(cells)
-    if not arranged.keys or len(answers) < 2:
-        return values
-    rows = permutation(
-        [values[name] for name, _ in arranged.keys], [direction for _, direction in arranged.keys]
-    ).tolist()
-    return {name: [cells[row] for row in rows] for name, cells in values.items()}
