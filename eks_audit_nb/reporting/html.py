@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -13,10 +12,11 @@ import nbformat
 from jinja2 import Template
 from markupsafe import Markup
 
+from eks_audit_nb.reporting.page import TEMPLATES, style_sheet, template_text
+
 if TYPE_CHECKING:
     from eks_audit_nb.reporting.run import Report
 
-_TEMPLATES = Path(str(files("eks_audit_nb.reporting"))) / "templates"
 _LINK_TO_NOTEBOOK = re.compile(r"\[(?P<words>[^\]]*)\]\((?:\./)?(?P<name>[^)\s]*)\.ipynb\)")
 
 
@@ -37,7 +37,7 @@ def notebook_html(path: Path, title: str, footer: str, beside: Collection[str] =
             cell.source = _LINK_TO_NOTEBOOK.sub(lambda link: _link_to_report(link, beside), cell.source)
     exporter = HTMLExporter(
         template_name="eks_audit",
-        extra_template_basedirs=[str(_TEMPLATES)],
+        extra_template_basedirs=[str(TEMPLATES)],
         exclude_input=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
@@ -57,16 +57,6 @@ def index_html(report: Report) -> str:
     template = Template(template_text("index.html"), autoescape=True)
     page: str = template.render(report=report, style=Markup(style_sheet()))  # noqa: S704  # the style sheet is ours
     return page + "\n"
-
-
-def template_text(name: str) -> str:
-    """A template of the reports, by its file's name."""
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def style_sheet() -> str:
-    """The style of all reports."""
-    return (_TEMPLATES / "eks_audit" / "style.css").read_text(encoding="utf-8")
 
 
 def outputs(path: Path, mimetype: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from jinja2 import Template
 from markupsafe import Markup
 
 from eks_audit_nb.analysis.draft import Draft
-from eks_audit_nb.reporting.html import style_sheet, template_text
+from eks_audit_nb.reporting.page import style_sheet, template_text
 from eks_audit_nb.reporting.shown import Shown
 from eks_audit_nb.reporting.tables import cell_kind, plain_text
 from eks_audit_nb.reporting.told import code, code_html, prose, prose_html
