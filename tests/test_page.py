@@ -11,7 +11,8 @@ from eks_audit_nb.reporting.page import style_sheet, template_text
 def test_templates_and_style_are_there() -> None:
     """Each page's template is found by its name, and the style sheet loads nothing."""
     assert all("<html" in template_text(name) for name in ("index.html", "write_up.html"))
-    assert "url(" not in style_sheet() and "@import" not in style_sheet()
+    assert "url(" not in style_sheet()
+    assert "@import" not in style_sheet()
 
 
 def test_notebooks_load_no_nbformat() -> None:

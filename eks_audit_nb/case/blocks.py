@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import pandas as pd
 import zstandard
+
+from eks_audit_nb.engine.store import confined, literal
 
 _LEVEL = 1  # a higher one makes little smaller, and costs what building a case costs most
 
@@ -79,3 +82,19 @@ def lines_of(path: Path, blocks: Iterable[Block], wanted: Sequence[int]) -> Iter
             lines = decompressor.decompress(file.read(block.length)).split(b"\n")
             for line in wanted[here:position]:
                 yield line, lines[line - block.first_line].strip()
+
+
+def write_blocks(blocks: Sequence[tuple[str, Block]], path: Path) -> None:
+    """Write where the lines of each part are as a Parquet file; a case of events has none of these.
+
+    Args:
+        blocks: The name of the part, and the frame.
+        path: A file in a folder that is there.
+    """
+    frame = pd.DataFrame(
+        [(part, block.offset, block.length, block.first_line, block.lines) for part, block in blocks],
+        columns=["part", "start", "length", "first_line", "lines"],
+    ).astype({"part": object, "start": "int64", "length": "int64", "first_line": "int64", "lines": "int64"})
+    with confined(folder=path.parent.absolute()) as connection:
+        connection.register("given", frame)
+        connection.execute(f"COPY given TO {literal(str(path.absolute()))} (FORMAT parquet, COMPRESSION zstd)")

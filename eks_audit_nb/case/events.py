@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pandas as pd
 
+from eks_audit_nb.case.contents import contents
 from eks_audit_nb.case.hashing import sha256
 from eks_audit_nb.case.manifest import BLOCKS, Collected, Manifest, Part
 from eks_audit_nb.case.raw import ORDER, PARQUET, RAW, Stretch, parameters_of, reading, within
@@ -71,21 +71,7 @@ def manifest_of(
     """
     paths = [str((folder / name).absolute()) for part in parts for name in part.tables]
     with confined(folder=folder.absolute()) as connection:
-
-        def asked(what: str) -> list[tuple[Any, ...]]:
-            return connection.execute(f"SELECT {what} FROM read_parquet($paths)", {"paths": paths}).fetchall()
-
-        def counts(column: str) -> dict[str, int]:
-            found = connection.execute(
-                f"SELECT coalesce({column}, ''), count(*) FROM read_parquet($paths) GROUP BY 1 ORDER BY 1",
-                {"paths": paths},
-            )
-            return {str(name): count for name, count in found.fetchall()}
-
-        ((events, size, first, last),) = asked(
-            "count(*), CAST(sum(size) AS BIGINT), min(timestamp_ms), max(timestamp_ms)"
-        )
-        by = [counts(column) for column in ("condition", rows.COLUMNS["level"], rows.COLUMNS["stage"])]
+        found = contents(connection, paths)
     names = [name for part in parts for name in part.tables] + [
         BLOCKS,
         *([collected.counts] if collected.counts else []),
@@ -95,26 +81,18 @@ def manifest_of(
         source=source,
         inputs=(),
         parts=tuple(parts),
-        events=events,
-        bytes=size,
-        first_ms=first,
-        last_ms=last,
-        conditions=by[0],
-        levels=by[1],
-        stages=by[2],
+        events=found.events,
+        bytes=found.bytes,
+        first_ms=found.first_ms,
+        last_ms=found.last_ms,
+        conditions=found.conditions,
+        levels=found.levels,
+        stages=found.stages,
         doubts=tuple(doubts),
         sha256=hashes,
         made_by=made_by,
         collected=collected,
     )
-
-
-def write_no_blocks(folder: Path) -> None:
-    """A case of events has no lines beside its rows, and says so in the file where it is looked up."""
-    frame = pd.DataFrame(columns=["part", "start", "length", "first_line", "lines"])
-    with confined(folder=folder.absolute()) as connection:
-        connection.register("given", frame)
-        connection.execute(f"COPY given TO {literal(str(folder.absolute() / BLOCKS))} (FORMAT parquet)")
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, stretches: Sequence[Stretch]) -> Iterator[list[Stretch]]:

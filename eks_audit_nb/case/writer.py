@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pandas as pd
-
-from eks_audit_nb.case.blocks import Block, BlockWriter, lines_of
+from eks_audit_nb.case.blocks import Block, BlockWriter, lines_of, write_blocks
+from eks_audit_nb.case.contents import contents
+from eks_audit_nb.case.event_rows import GIVEN, timed, write_events
 from eks_audit_nb.case.hashing import sha256
 from eks_audit_nb.case.manifest import BLOCKS, Input, Manifest, Part
 from eks_audit_nb.engine import rows
@@ -39,13 +39,9 @@ _AT_ONCE = 2
 _MOST_UNFIT = 4
 _EVENTS_AT_ONCE = 20_000
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 3000, ROW_GROUP_SIZE 30720)"
-_KEPT_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)"
 _MEMORY = "1GB"
 # Where the lines of a part are while its columns are made.
 _PLAIN = "plain"
-
-# What every file of rows holds; `message` and `document` are NULL where the line itself is both.
-_GIVEN = "line, timestamp_ms, ingestion_ms, log_stream, log, pointer, condition, size, message, document"
 
 
 class _UnfitError(Exception):
@@ -163,7 +159,7 @@ class _Writer:
                     self._add_events(group)
             self._finish_parts()
             self._refuse_nothing()
-            self._write_blocks()
+            write_blocks(self._blocks, self._folder / BLOCKS)
             inputs = tuple(map(describe or self._input, self._files))
             return self._manifest(inputs, source, made_by)
         finally:
@@ -259,7 +255,7 @@ class _Writer:
             has_surrogates=peculiar.has_surrogates,
         )
         nothing = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in ("pointer", "message", "document"))
-        given = f"SELECT {_GIVEN}, {', '.join(rows.COLUMNS.values())} FROM (SELECT *, {nothing} FROM ({sql}))"
+        given = f"SELECT {GIVEN}, {', '.join(rows.COLUMNS.values())} FROM (SELECT *, {nothing} FROM ({sql}))"
         with self._connection.cursor() as own:
             own.execute("SET TimeZone = 'UTC'")
             own.execute(f"COPY ({given}) TO {literal(str(self._folder / part.columns))} {_PARQUET}", parameters)
@@ -311,7 +307,7 @@ class _Writer:
                 raise _UnfitError(source)
             events.append(read)
         before = [(-1 if line is None else line, self._last_ms if time is None else time) for _, line, time in found]
-        self._write_events(list(_timed(events, before)), self._folder / part.odd)
+        write_events(self._connection, list(timed(events, before)), self._folder / part.odd)
 
     # --- everything else ---
 
@@ -341,26 +337,10 @@ class _Writer:
             return
         times = [event.timestamp_ms for event in batch]
         part = Part(f"part-{len(self._parts) + 1:05}", batch[0].line, len(batch), min(times), max(times))
-        self._write_events(batch, self._folder / part.odd)
+        write_events(self._connection, batch, self._folder / part.odd)
         self._lines = batch[-1].line + 1
         self._last_ms = times[-1]
         self._parts.append(part)
-
-    def _write_events(self, events: Sequence[Event], path: Path) -> None:
-        frame = pd.DataFrame(events, dtype=object)
-        with self._connection.cursor() as own:
-            own.register("given", frame)
-            numbers = ("line", "timestamp_ms", "ingestion_ms")
-            texts = ("log_stream", "log", "pointer", "condition", "message", "document")
-            cast = [f"CAST({name} AS BIGINT) AS {name}" for name in numbers]
-            cast += [f"CAST({name} AS VARCHAR) AS {name}" for name in texts]
-            given = f"SELECT {', '.join(cast)}, strlen(message) AS size FROM given"
-            pointers = rows.EVERY_READING.pointers
-            taken = f"SELECT *, TRY(json_extract_string(document, $pointers)) AS found FROM ({given})"
-            fields = rows.EVERY_READING.sql("document", "found", pointers)
-            made = f"SELECT {_GIVEN}, {fields} FROM ({taken}) ORDER BY line"
-            own.execute(f"COPY ({made}) TO {literal(str(path))} {_KEPT_PARQUET}", {"pointers": pointers})
-            own.unregister("given")
 
     # --- the end ---
 
@@ -372,38 +352,20 @@ class _Writer:
                 f"No event lies in the window {self._window}; they reach from {self._outside}. Give another window."
             )
 
-    def _write_blocks(self) -> None:
-        frame = pd.DataFrame(
-            [(part, block.offset, block.length, block.first_line, block.lines) for part, block in self._blocks],
-            columns=["part", "start", "length", "first_line", "lines"],
-        )
-        self._connection.register("given", frame)
-        self._connection.execute(
-            f"COPY given TO {literal(str(self._folder / BLOCKS))} (FORMAT parquet, COMPRESSION zstd)"
-        )
-        self._connection.unregister("given")
-
     def _manifest(self, inputs: tuple[Input, ...], source: str, made_by: str) -> Manifest:
         paths = [str(path) for path in sorted(self._folder.glob("*.parquet")) if path.name != BLOCKS]
-        everything = f"(SELECT * FROM read_parquet($paths) WHERE condition <> '{rows.ODD}')"
-
-        def counts(column: str) -> dict[str, int]:
-            sql = f"SELECT coalesce({column}, ''), count(*) FROM {everything} GROUP BY 1 ORDER BY 1"
-            return {str(name): count for name, count in self._connection.execute(sql, {"paths": paths}).fetchall()}
-
-        total = f"SELECT count(*), coalesce(sum(size), 0), min(timestamp_ms), max(timestamp_ms) FROM {everything}"
-        events, size, first, last = self._one(total, {"paths": paths})
+        found = contents(self._connection, paths)
         manifest = Manifest(
             source=source,
             inputs=inputs,
             parts=tuple(self._parts),
-            events=events,
-            bytes=int(size),
-            first_ms=first,
-            last_ms=last,
-            conditions=counts("condition"),
-            levels=counts(rows.COLUMNS["level"]),
-            stages=counts(rows.COLUMNS["stage"]),
+            events=found.events,
+            bytes=found.bytes,
+            first_ms=found.first_ms,
+            last_ms=found.last_ms,
+            conditions=found.conditions,
+            levels=found.levels,
+            stages=found.stages,
             broken_files=self._tally.broken_files,
             without_events={str(path): lines for path, lines in self._tally.without_events.items()},
             doubts=tuple(self._tally.doubts),
@@ -439,19 +401,3 @@ def _is_raw(path: LogFile) -> bool:
         return False
     line = first[0].split(b"\n", 1)[0].strip()
     return line.startswith(b"{") and isinstance(parse_event(line.decode("utf-8", "replace")).get("auditID"), str)
-
-
-def _timed(events: Iterable[tuple[Event, bool]], before: Iterable[tuple[int, int | None]]) -> Iterator[Event]:
-    """Events without a time of their own get that of the event before them, 1970 where none has any.
-
-    `before` has for each event the line and the time of the last plain line before it.
-    """
-    last: tuple[int, int | None] = (-1, None)
-    for (event, has_time), plain in zip(events, before, strict=True):
-        if plain[0] > last[0] or last[1] is None:
-            last = plain
-        if has_time:
-            last = (event.line, event.timestamp_ms)
-            yield event
-        else:
-            yield reader.at_time(event, last[1] or 0)

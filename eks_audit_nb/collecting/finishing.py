@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from eks_audit_nb.case.events import manifest_of, write_no_blocks, write_parts
+from eks_audit_nb.case.blocks import write_blocks
+from eks_audit_nb.case.events import manifest_of, write_parts
 from eks_audit_nb.case.manifest import BLOCKS, NAME, Collected, Manifest, Part
 from eks_audit_nb.case.raw import read_counts, write_counts
 from eks_audit_nb.collecting.begun import Begun, Piece
@@ -37,7 +38,7 @@ def make_case(
     folder = begun.folder / "case"
     begun.empty(folder)
     parts = write_parts(begun.stretches(), folder)
-    write_no_blocks(folder)
+    write_blocks((), folder / BLOCKS)
     if counts is not None:
         write_counts(counts, folder / collected.counts)
     manifest = manifest_of(folder, parts, begun.source, collected, doubts, {}, _version())
