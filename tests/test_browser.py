@@ -65,6 +65,8 @@ def test_reports_show(page: Page, sample_report: Path, name: str) -> None:
     broken = page.evaluate("[...document.images].filter(image => !image.naturalWidth || !image.alt).length")
     assert broken == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    over_the_next = "[...document.querySelectorAll('td')].filter(each => each.scrollWidth > each.clientWidth)"
+    assert page.evaluate(f"{over_the_next}.map(each => each.innerText)") == []
 
 
 def test_tables_scroll_by_keyboard(page: Page, sample_report: Path) -> None:
