@@ -244,6 +244,7 @@ def refusal(code: int, decision: str | None) -> dict[str, Any]:
         (refusal(409, "allow"), "failed", MASTERS),
         (refusal(500, "allow"), "failed", MASTERS),
         (refusal(429, None), "failed", "not recorded"),
+        (refusal(0, "allow"), "no response recorded", MASTERS),
         (
             {"responseStatus": None, "annotations": None, "stage": "RequestReceived"},
             "no response recorded",
@@ -255,6 +256,21 @@ def test_outcome(changes: dict[str, Any], outcome: str, grounds: str) -> None:
     """What came of a request follows from its code and from whether an authorizer decided, and when."""
     (row,) = rows_of(audit_event(**changes))
     assert (row["outcome"], row["grounds"]) == (outcome, grounds)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (400, 'admission webhook "validate.kyverno.svc-fail" denied the request: policy require-labels'),
+        (500, 'admission webhook "x.example.com" denied the request without explanation'),
+        (422, "pods \"web\" is forbidden: ValidatingAdmissionPolicy 'no-root' with binding 'all' denied request: root"),
+    ],
+)
+def test_admission_refuses_with_other_codes_too(code: int, message: str) -> None:
+    """A webhook that gives no code refuses with 400, a policy with 422: their words say it, not a name like them."""
+    for words, outcome in ((message, "refused by admission"), (f'pods "{message}" not found', "failed")):
+        (row,) = rows_of(audit_event(**(refusal(code, "allow") | {"responseStatus": {"code": code, "message": words}})))
+        assert row["outcome"] == outcome
 
 
 def test_a_cut_event_is_not_a_refused_one() -> None:

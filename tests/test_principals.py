@@ -67,6 +67,10 @@ def principal(**fields: str) -> dict[str, Any]:
          "service account", "=", "proven"),
         ({"username": "system:serviceaccount:ci:bot", "groups": ACCOUNTS}, "service account", "=", "inferred"),
         ({"username": "system:serviceaccount:ci:bot"}, "service account", "=", "inferred"),
+        # An ARN that another authenticator wrote makes nobody IAM's.
+        ({**EXTRA, "username": "ann", "uid": "142e82fe"}, "OIDC user", "ann", "inferred"),
+        ({"username": "system:serviceaccount:ci:bot", "uid": "142e82fe", "groups": ACCOUNTS, "arn": SESSION},
+         "service account", "system:serviceaccount:ci:bot", "proven"),
         # Nodes: by IAM, by certificate, by name.
         ({**EXTRA, "username": "system:node:n-1", "groups": NODES}, "node", "n-1", "proven"),
         ({"username": "system:node:n-1", "groups": NODES, "credential_id": X509}, "node", "n-1", "proven"),

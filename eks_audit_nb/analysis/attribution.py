@@ -12,7 +12,13 @@ from eks_audit_nb.analysis.addresses import Ranges, address_kinds
 from eks_audit_nb.analysis.clients import CLIENT_COLUMNS, clients
 from eks_audit_nb.analysis.distinct import column_of, worked_once
 from eks_audit_nb.analysis.principals import CLAIMED, INFERRED, PRINCIPAL_COLUMNS, PROVEN, principals
-from eks_audit_nb.analysis.reasons import REASON_COLUMNS, WANTED_COLUMNS, reasons, wanted_permissions
+from eks_audit_nb.analysis.reasons import (
+    REASON_COLUMNS,
+    WANTED_COLUMNS,
+    denied_by_admission,
+    reasons,
+    wanted_permissions,
+)
 from eks_audit_nb.events import COLUMNS, flatten, last_stages, unescaped
 
 # What `attributed` adds to an event's columns, or fills in (session), with the dtypes.
@@ -105,11 +111,12 @@ def outcome(requests: pd.DataFrame) -> pd.Series:
     """What came of each request, as text.
 
     allowed, refused by authorization, refused by admission, impersonation refused, not authenticated, failed, or no
-    response recorded. A 403 with the decision "allow" was refused later, by admission; one without any decision was
-    refused before authorization, which is where impersonation is checked. What a proxied server answered is "failed".
+    response recorded. A 403 with the decision "allow" was refused later, by admission, which may also say so with
+    another code and its own words; a 403 without any decision was refused before authorization, which is where
+    impersonation is checked. What a proxied server answered is "failed".
 
     Args:
-        requests: code, and of decision, is_truncated, resource and wanted_verb what there is.
+        requests: code, and of decision, is_truncated, resource, wanted_verb and message what there is.
     """
     inputs = [
         column_of(requests, "code"),
@@ -117,6 +124,7 @@ def outcome(requests: pd.DataFrame) -> pd.Series:
         _is_cut(requests),
         column_of(requests, "resource"),
         column_of(requests, "wanted_verb"),
+        denied_by_admission(column_of(requests, "message")),
     ]
     return worked_once(inputs, lambda *values: (_outcome(*values),), {"outcome": "string"})["outcome"]
 
@@ -191,8 +199,9 @@ def _decided(requests: pd.DataFrame) -> dict[str, pd.Series]:
         column_of(requests, name) for name in ("code", "decision", "reason", "resource")
     )
     is_cut = _is_cut(requests)
-    wanted = wanted_permissions(column_of(requests, "message"))
-    known = {"code": code, "decision": decision, "is_truncated": is_cut, "resource": resource}
+    message = column_of(requests, "message")
+    wanted = wanted_permissions(message)
+    known = {"code": code, "decision": decision, "is_truncated": is_cut, "resource": resource, "message": message}
     came = outcome(pd.DataFrame({**known, "wanted_verb": wanted["wanted_verb"]}, copy=False))
     grounds = _columns(reasons(decision, reason))
     # Only a whole event with a 401 or a 403 says that there was no decision; elsewhere the decision is not in the log.
@@ -214,9 +223,14 @@ def _is_cut(requests: pd.DataFrame) -> pd.Series:
 
 
 def _outcome(
-    code: int | None, decision: str | None, is_cut: bool | None, resource: str | None, wanted_verb: str | None
+    code: int | None,
+    decision: str | None,
+    is_cut: bool | None,
+    resource: str | None,
+    wanted_verb: str | None,
+    is_denied: bool,
 ) -> str:
-    if code is None:
+    if not code:  # 0 is Go's word for none
         return "no response recorded"
     if code < 400:
         return "allowed"
@@ -228,7 +242,7 @@ def _outcome(
             return "impersonation refused"
     if code == 403 and decision == "forbid":
         return "refused by authorization"
-    if code == 403 and decision == "allow" and not (resource or "").endswith("/proxy"):
+    if decision == "allow" and (code == 403 or is_denied) and not (resource or "").endswith("/proxy"):
         return "refused by admission"
     return "failed"
 

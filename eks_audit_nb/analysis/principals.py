@@ -149,13 +149,15 @@ def _identity(*fields: str | None) -> tuple[str | None, ...]:
 
 def _iam(caller: Caller) -> Principal | None:
     """The IAM user or role behind a caller; None for one that the IAM authenticator did not let in."""
+    if not caller.iam_uid and (caller.uid or caller.credential_id):  # another authenticator wrote these
+        return None
     also = ", user.uid" if caller.iam_uid else ""
     for field, text in (("user.extra.canonicalArn", caller.canonical_arn), ("user.extra.arn", caller.arn)):
         arn = read_arn(text)
         if arn:
             return Principal(arn.kind, arn.canonical, PROVEN if arn.is_whole else INFERRED, field + also)
     arn = read_arn(caller.username)
-    if arn and (caller.iam_uid or not (caller.uid or caller.credential_id)):
+    if arn:
         return Principal(arn.kind, arn.canonical, INFERRED, "user.username" + also)
     if not caller.iam_uid:
         return None

@@ -1,7 +1,8 @@
 """The authorizers' words, taken apart and written: why a request was allowed, and what a refused one would have needed.
 
 Source: kubernetes plugin/pkg/auth/authorizer/rbac, its node authorizer, and apiserver's
-responsewriters.ForbiddenMessage; the form of EKS access policies from events of a cluster.
+responsewriters.ForbiddenMessage, its admission plugins webhook and validating policy (which need not answer with 403);
+the form of EKS access policies from events of a cluster.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ _WANTED = re.compile(
     re.DOTALL,
 )
 
+# A webhook that gives no code refuses with 400, a policy that gives no reason with 422.
+_DENIED = re.compile(
+    rf"admission webhook {_TEXT} denied the request|[^\"]*(?:{_TEXT})? is forbidden: ValidatingAdmissionPolicy '",
+    re.DOTALL,
+)
+
 
 def reasons(decision: pd.Series, reason: pd.Series) -> pd.DataFrame:
     """Take the authorizer's reason apart; the columns of `REASON_COLUMNS`, all text.
@@ -94,6 +101,12 @@ def wanted_permissions(message: pd.Series) -> pd.DataFrame:
 def wanted_permission(message: pd.Series) -> pd.Series:
     """The permission that a refusal's message names, such as "patch configmaps in kube-system"; missing elsewhere."""
     return wanted_permissions(message)["wanted"]
+
+
+def denied_by_admission(message: pd.Series) -> pd.Series:
+    """Whether a message is that of an admission webhook or a ValidatingAdmissionPolicy that refused, as boolean."""
+    (found,) = worked_once([message], lambda text: (bool(text and _DENIED.match(text)),), {"is": "boolean"}).values()
+    return found
 
 
 def go_quoted(text: str) -> str:
