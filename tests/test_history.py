@@ -121,8 +121,13 @@ def test_collections() -> None:
     named = request("deletecollection", answer=listed, objectRef=everything, auditID="1")
     silent = request("deletecollection", objectRef=everything, requestURI=uri, auditID="2")
     others = request("deletecollection", answer={**listed, "items": []}, objectRef=everything, auditID="3")
-    gone = audit_event(verb="delete", objectRef={"resource": "namespaces", "namespace": "shop", "name": "shop"})
-    history = object_history(attributed(named, silent, others, gone), "deployments", "shop", "web")
+    answer = {"kind": "Namespace", "metadata": {"name": "shop", "uid": "n1"}}
+    target = {"resource": "namespaces", "namespace": "shop", "name": "shop"}
+    gone = audit_event(verb="delete", objectRef=target, responseObject=answer)
+    created = request("create", {}, body(), 201)
+    history = object_history(attributed(named, created, silent, others, gone), "deployments", "shop", "web")
+    assert object_changes(history)["change"].tolist() == ["deleted", "created", "unknown", "unknown"]
+    history = history[history["act"] != "create"]
     assert history["effect"].tolist() == ["done", "may have", "may have"]
     assert history["what"].tolist()[1].endswith("(where app=web)")
     assert history["act"].tolist()[2] == "namespace deletion"

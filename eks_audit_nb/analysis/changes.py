@@ -146,7 +146,8 @@ def _step(event: Mapping[str, Any], act: str, effect: str, known: _Known) -> tup
         return [], known
     if effect == "not recorded":
         return [_unknown("no response recorded: whether it changed anything is not in the log")], _unseen(known)
-    if act in ("delete", "delete collection"):
+    # The answer to the deletion of a namespace is the namespace, and no state of what was in it.
+    if act in ("delete", "delete collection", "namespace deletion"):
         return _deletion(event, effect, known)
     if act == "eviction":
         return [Change(WHOLE, "evicted", note="the pod is asked to end")], known

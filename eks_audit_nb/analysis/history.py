@@ -167,7 +167,7 @@ def blind_spots(history: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
             "Whether the request did anything is not in the log.",
         ),
         (
-            "Deletions of a collection",
+            "Deletions of a collection or of the namespace",
             history[history["effect"].eq("may have")],
             "It may have been among what was deleted; the answer, which would say so, is not in the log.",
         ),
