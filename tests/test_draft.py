@@ -115,10 +115,11 @@ def test_consequences_are_those_of_the_label(sample: FileSource, labels: Labels)
 def test_root_cause(sample: FileSource, labels: Labels) -> None:
     """The anonymous read's cause is the binding, with who made it; both are in the timeline and the evidence."""
     draft = draft_of(sample, labels["anonymous_binding_then_read"]["primary_audit_ids"][0])
-    cause = next(each for each in draft.cause if each.startswith("ClusterRoleBinding debug-anon: made at"))
+    cause = next(each for each in draft.cause if each.startswith("ClusterRoleBinding debug-anon (proven): made at"))
     assert "by kubernetes-admin (arn:aws:sts::111122223333:assumed-role/PlatformAdmin/" in cause
     given = draft.timeline[draft.timeline["part"].eq("access given")]
     assert {"created clusterrolebindings/debug-anon", "created clusterroles/debug-secret-view"} <= set(given["what"])
+    assert given["arn"].str.startswith("arn:aws:sts::111122223333:assumed-role/PlatformAdmin/").all()
     assert set(draft.evidence["sha256"].str.len()) == {64}
 
 

@@ -74,6 +74,10 @@ def test_outcomes(changes: dict[str, Any], words: str) -> None:
         ({"verb": "create", "requestObject": {"metadata": {"name": "dryRun"}}}, "created"),
         ({"verb": "get", "objectRef": {"resource": "pods", "subresource": "exec", "namespace": "a", "name": "b"}},
          "opened a session (exec) in pods/a/b"),
+        ({"verb": "create", "objectRef": {"resource": "pods", "subresource": "eviction", "namespace": "a", "name": "b"}},
+         "evicted pods/a/b"),
+        ({"verb": "get", "objectRef": {"resource": "deployments", "subresource": "scale", "name": "b"}},
+         "read deployments/b (scale)"),
         ({"verb": "deletecollection", "objectRef": {"resource": "pods", "namespace": "a"}}, "deleted the collection"),
     ],
 )  # fmt: skip

@@ -31,6 +31,7 @@ SESSIONS = {
     "number": "Int64",
     "lane": "string",  # the number, the user, and what was shown: what a figure calls the session
     "username": "string",
+    "principal": "string",
     "credential": "string",
     "credential_kind": "string",
     "source_ip": "string",
@@ -44,6 +45,7 @@ SESSIONS = {
 }
 DEEDS = {
     "time": "datetime64[us, UTC]",
+    "number": "Int64",  # of its session
     "act": "string",
     "object": "string",
     "detail": "string",
@@ -136,7 +138,7 @@ def sessions(own: pd.DataFrame) -> pd.DataFrame:
         own: Rows of `in_sessions`.
     """
     counted = own.assign(is_deed=own["deed"].isin(_DEEDS), is_refused=own["outcome"].isin(REFUSED))
-    same = ("lane", "username", "credential", "credential_kind", "source_ip", "address_kind")
+    same = ("lane", "username", "principal", "credential", "credential_kind", "source_ip", "address_kind")
     grouped = counted.groupby("number", sort=True)
     result = grouped.agg(
         **{name: (name, "first") for name in same},
@@ -155,7 +157,7 @@ def deeds(own: pd.DataFrame) -> pd.DataFrame:
     """What it changed, entered or had issued, in the order of time; the columns of `DEEDS`.
 
     Args:
-        own: Rows of `activity_of`. Requests that were refused, that failed and dry runs are not here.
+        own: Rows of `in_sessions`. Requests that were refused, that failed and dry runs are not here.
     """
     rows = []
     for request in records(own[own["deed"].isin(_DEEDS)]):

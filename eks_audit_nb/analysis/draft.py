@@ -229,7 +229,7 @@ def _cause(lead: Mapping[str, Any], way_back: pd.DataFrame, steps: pd.DataFrame,
         return told or ["No authorizer allowed it, so that there is no rule to explain."]
     parts = ["subject", "binding", "role", "access entry", "access policy"]
     told += [
-        f"{step['name']}: {step['explanation']} ({step['basis']})."
+        f"{step['name']} ({step['basis']}): {step['explanation']}."
         for step in records(first[first["part"].isin(parts)])
     ]
     if known(lead["acted_as"]):

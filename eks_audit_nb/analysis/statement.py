@@ -43,6 +43,15 @@ _DID = {
     "deletecollection": "deleted the collection of",
     "approve": "approved",
 }
+# What a write of a subresource did to its object.
+_DID_TO = {
+    "eviction": "evicted",
+    "scale": "scaled",
+    "binding": "scheduled",
+    "token": "had a token issued for",
+    "approval": "decided on",
+    "ephemeralcontainers": "put a container into",
+}
 _ENTERED = {
     "exec": "opened a session (exec) in",
     "attach": "attached to",
@@ -91,6 +100,8 @@ def did(act: Mapping[str, Any]) -> str:
         return f"tried to {verb or 'do something (no verb is recorded) with'} {what}"
     if subresource in CONNECTIONS:
         return f"{_ENTERED[subresource]} {what.removesuffix(f' ({subresource})')}"
+    if subresource in _DID_TO and verb in ("create", "update", "patch"):
+        return f"{_DID_TO[subresource]} {what.removesuffix(f' ({subresource})')}"
     return f"{_DID[verb]} {what}" if verb in _DID else f"asked {verb or '(no verb is recorded)'} of {what}"
 
 

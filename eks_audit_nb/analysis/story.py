@@ -25,6 +25,7 @@ TIMELINE = {
     "time": "datetime64[us, UTC]",
     "part": "string",
     "username": "string",
+    "arn": "string",
     "what": "string",
     "outcome": "string",
     "known": "string",  # how it is known that it belongs to the story
@@ -35,6 +36,7 @@ EVIDENCE = {
     "part": "string",
     "audit_id": "string",
     "username": "string",
+    "arn": "string",
     "verb": "string",
     "object": "string",
     "code": "Int64",

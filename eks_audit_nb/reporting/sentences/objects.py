@@ -57,14 +57,21 @@ def object_history(
 def _happened(what: str, requests: pd.DataFrame) -> str:
     """Such as "deleted at 22:33:54 by bob", with the act that a controller answered with it; "" for no request."""
     for request in requests.to_dict("records"):
-        who = request["username"] if isinstance(request["username"], str) else "no username"
+        who = _named(request["username"], request["arn"])
         text = f"{what} on {request['time']:%Y-%m-%d at %H:%M:%S} UTC by {who}"
         if not isinstance(request["behind"], str):
             return text
-        begun = f"{request['behind']}'s {request['behind_act']} of {request['behind_object']}"
         if request["behind_audit_id"] != request["audit_id"]:
-            text += f", which answered {begun} ({request['certainty']})"
+            begun = f"the {request['behind_act']} of {request['behind_object']}"
+            text += f", which answered {begun} by {_named(request['behind'], request['behind_arn'])}"
+            text += f", {request['certainty']}"
         elif request["certainty"] == "not in the log":
             text += " (what it answered is not in the log)"
         return text
     return ""
+
+
+def _named(username: object, arn: object) -> str:
+    """A username is shared and mapped at will: where IAM knows more, its ARN stands with it."""
+    name = username if isinstance(username, str) else "no username"
+    return f"{name} ({arn})" if isinstance(arn, str) and arn != name else name
