@@ -7,7 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from eks_audit_nb.analysis.asked import asked_requests
+from eks_audit_nb.analysis.attribution import attribute
 from eks_audit_nb.analysis.grants import (
+    access_rules,
     binding_history,
     group_in_words,
     matching_rule,
@@ -19,6 +22,7 @@ from eks_audit_nb.analysis.grants import (
     subjects_of,
 )
 from eks_audit_nb.analysis.paths import ways_of
+from eks_audit_nb.sources.files import FileSource
 
 from rules import READ, RULES, attributed, by_binding, event, write
 
@@ -154,3 +158,13 @@ def test_reasons_in_words(reason: str, words: str) -> None:
     row = attributed(event(reason)).astype(object).to_dict("records")[0]
     assert reason_in_words(row) == words
     assert reason_in_words({}) == ""
+
+
+def test_a_caller_and_the_rules_in_one_reading(sample: FileSource) -> None:
+    """One query gives what two others give: the requests of a caller or in its name, and the changes of access."""
+    both = attribute(sample.run("caller_and_access_rules", principal="bob").frame)
+    rules = attribute(sample.run("access_rules").frame)
+    own = attribute(sample.run("requests_about", audit_id="", principal="bob").frame)
+    assert 0 < len(rules) < len(both)
+    pd.testing.assert_frame_equal(access_rules(both).reset_index(drop=True), rules.reset_index(drop=True))
+    pd.testing.assert_frame_equal(asked_requests(both, principal="bob").reset_index(drop=True), own)

@@ -15,7 +15,7 @@ from eks_audit_nb.analysis.closing import closings, kept_roles, used_by_ways
 from eks_audit_nb.analysis.coverage import coverage
 from eks_audit_nb.analysis.credentials import credential_uses, issued_credentials, requested_credentials, stated_uses
 from eks_audit_nb.analysis.draft import drafted, surroundings
-from eks_audit_nb.analysis.grants import origins
+from eks_audit_nb.analysis.grants import access_rules, origins
 from eks_audit_nb.analysis.history import blind_spots, lives, nearest_objects, object_history, turning_point
 from eks_audit_nb.analysis.identity import (
     credential_ways,
@@ -35,6 +35,7 @@ from eks_audit_nb.analysis.token_use import credential_findings, pod_facts
 
 __all__ = [
     "access_changes",
+    "access_rules",
     "activity_of",
     "asked_for",
     "asked_requests",

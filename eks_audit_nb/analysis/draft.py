@@ -14,7 +14,7 @@ from eks_audit_nb.analysis.causes import cause_links, causes, consequences
 from eks_audit_nb.analysis.controllers import PROVEN as PROVEN_BY_UID
 from eks_audit_nb.analysis.controllers import UNKNOWN
 from eks_audit_nb.analysis.credentials import credential_uses, issued_credentials
-from eks_audit_nb.analysis.grants import known, origins
+from eks_audit_nb.analysis.grants import access_rules, known, origins
 from eks_audit_nb.analysis.issuers import CHAIN, credential_chain
 from eks_audit_nb.analysis.paths import paths, ways_of
 from eks_audit_nb.analysis.principals import INFERRED, PROVEN
@@ -136,7 +136,7 @@ def drafted(
     doubts = tuple(reason for result in results for reason in result.reasons)
     acts = telling_acts(asked)
     linked = cause_links(requests)
-    rules = requests[_is_rule(requests)]
+    rules = access_rules(requests)
     issued = issued_credentials(requests, role_sessions(cloudtrail) if cloudtrail is not None else None)
     if acts.empty:
         return _empty(acts)
@@ -278,15 +278,6 @@ def _activity(counted: pd.DataFrame, credential: str) -> pd.DataFrame:
             {**each, "what": what, "addresses": address, "first": each["first_seen"], "last": each["last_seen"]}
         )
     return typed_frame(rows, ACTIVITY)
-
-
-def _is_rule(requests: pd.DataFrame) -> pd.Series:
-    """What the query `access_rules` would give."""
-    is_rbac = requests["api_group"].eq("rbac.authorization.k8s.io")
-    is_mapping = requests["resource"].eq("configmaps") & requests["namespace"].eq("kube-system")
-    is_namespace = requests["resource"].eq("namespaces") & requests["verb"].eq("delete")
-    found = is_rbac | (is_mapping & (requests["name"].eq("aws-auth") | requests["name"].isna())) | is_namespace
-    return found.fillna(False).astype(bool) & ~requests["verb"].isin(["get", "list", "watch"])
 
 
 def _empty(acts: pd.DataFrame) -> Draft:
