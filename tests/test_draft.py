@@ -11,7 +11,7 @@ import pytest
 
 from eks_audit_nb import attribute
 from eks_audit_nb.analysis.asked import asked_for, asked_requests, together
-from eks_audit_nb.analysis.draft import ACTIVITY, Draft, drafted, surroundings
+from eks_audit_nb.analysis.draft import ACTIVITY, Draft, _ended, drafted, surroundings
 from eks_audit_nb.cloudtrail_events import cloudtrail_frame
 from eks_audit_nb.reporting.writeup import write_up
 from eks_audit_nb.sources.base import Source
@@ -119,7 +119,11 @@ def test_root_cause(sample: FileSource, labels: Labels) -> None:
     assert "by kubernetes-admin (arn:aws:sts::111122223333:assumed-role/PlatformAdmin/" in cause
     given = draft.timeline[draft.timeline["part"].eq("access given")]
     assert {"created clusterrolebindings/debug-anon", "created clusterroles/debug-secret-view"} <= set(given["what"])
-    assert given["arn"].str.startswith("arn:aws:sts::111122223333:assumed-role/PlatformAdmin/").all()
+    admin = draft.callers[draft.callers["usernames"].eq("kubernetes-admin")].iloc[0]
+    assert admin["principals"] == "arn:aws:iam::111122223333:role/PlatformAdmin"
+    by = draft.evidence.loc[draft.evidence["audit_id"].isin(given["audit_id"]), "credential"]
+    assert set(by) == {admin["credential"]} == {"ASIA4B998050680AC19F"}
+    assert draft.evidence.loc[draft.evidence["username"].eq("system:anonymous"), "credential"].isna().all()
     assert set(draft.evidence["sha256"].str.len()) == {64}
 
 
@@ -221,3 +225,19 @@ def _no_activity() -> pd.DataFrame:
     names = ("verb", "resource", "subresource", "namespace", "code", "acted_as", "access_key", "credential_id")
     more = ("addresses", "requests", "first_seen", "last_seen")
     return pd.DataFrame({name: pd.Series([], dtype="string") for name in (*names, *more)})
+
+
+def test_what_was_deleted_in_consequence(sample: FileSource) -> None:
+    """A collection that was asked to be emptied is told by what the answer names, and else as not known."""
+    listed = json.dumps({"responseObject": {"items": [{"metadata": {"name": "web", "namespace": "shop"}}]}})
+    empty, silent = json.dumps({"responseObject": {"items": []}}), "{}"
+    acts = [("delete", "done", "secrets/shop/x", silent), ("delete", "none", "secrets/shop/y", silent)]
+    acts += [("delete collection", "may have", f"{kind}/shop/*", raw) for kind, raw in
+             (("pods", listed), ("jobs", empty), ("leases", silent))]  # fmt: skip
+    caused = pd.DataFrame(acts, columns=["act", "effect", "object", "raw"], dtype="string")
+    assert _ended(caused) == (["secrets/shop/x", "pods/shop/web"], ["leases/shop/*"])
+    draft = draft_of(sample, "", "", "namespaces/tmp-preview")
+    assert not any(each.startswith("Deleted in consequence") for each in draft.effects)
+    assert any(
+        each.startswith("Asked to be emptied, and the log does not say of what: pods/") for each in draft.effects
+    )

@@ -81,8 +81,12 @@ def test_object_history(sample: FileSource) -> None:
 def test_object_that_is_not_there(sample: FileSource) -> None:
     """An object without a request is said to have none, with the names that are like its own."""
     text = history_of(sample, "deployments", "storefront", "chekout")
-    assert text.startswith("Nobody created, changed, entered or deleted deployments/chekout in this window.")
+    assert text.startswith(
+        "Nobody created, changed, entered or deleted deployments/chekout by its name in this window."
+    )
     assert "deployments/checkout" in text
+    text = history_of(sample, "deployments", "tmp-preview", "preview")
+    assert "2 deletions of everything in its place may have hit it, if it was there." in text
     assert history_of(sample, "pods", "nowhere", "x").endswith("Nothing in the log has a name like it.")
 
 

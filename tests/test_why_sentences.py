@@ -60,7 +60,8 @@ def test_refusals(sample: FileSource, decisions: pd.DataFrame, rules: pd.DataFra
 def test_a_principal(sample: FileSource, decisions: pd.DataFrame, rules: pd.DataFrame) -> None:
     """Of a principal the ways are counted and the busiest is told."""
     text = why(sample, decisions, rules, "", "bob")
-    assert text.startswith("bob made 107 requests between")
+    arn = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Operations_91c0ffee22bb/bob@example.com"
+    assert text.startswith(f"bob ({arn}) made 107 requests between")
     assert (
         "All of them were allowed, by 4 ways. The one to look at first, which reads Secrets, allowed 2: the user who"
         in text

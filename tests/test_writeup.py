@@ -33,6 +33,7 @@ SECTIONS = [
     "What is stated, and how sure it is",
     "Why it could happen",
     "What followed",
+    "Who is who",
     "Timeline",
     "Attribution: where the credential comes from",
     "What the same credential did in the window",

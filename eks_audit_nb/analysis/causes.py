@@ -123,12 +123,19 @@ def behind(history: pd.DataFrame, linked: pd.DataFrame) -> pd.DataFrame:
         linked: Rows of `cause_links` for requests among which those of the history are.
 
     Returns:
-        The rows of `history` with behind (the caller's name), behind_arn, behind_act, behind_object, behind_audit_id, certainty and
-        why (of the first link); a controller stands behind its own act where the log does not say what it answered.
+        The rows of `history` with behind (the caller's name), behind_arn, behind_act, behind_object, behind_audit_id,
+        certainty and why (of the first link); a controller stands behind its own act where the log does not say what it
+        answered.
     """
     own = linked.reindex(history.index)
     roots = linked.reindex(own["root"])
-    told = {"behind": "username", "behind_arn": "arn", "behind_act": "act", "behind_object": "object", "behind_audit_id": "audit_id"}
+    told = {
+        "behind": "username",
+        "behind_arn": "arn",
+        "behind_act": "act",
+        "behind_object": "object",
+        "behind_audit_id": "audit_id",
+    }
     named = {name: roots[column].array for name, column in told.items()}
     return history.assign(**named, certainty=own["certainty"], why=own["why"])
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from eks_audit_nb.analysis.asked import caller_of, object_text
 from eks_audit_nb.analysis.assumed_roles import role_sessions
+from eks_audit_nb.analysis.bodies import deleted_items
 from eks_audit_nb.analysis.causes import cause_links, causes, consequences
 from eks_audit_nb.analysis.controllers import PROVEN as PROVEN_BY_UID
 from eks_audit_nb.analysis.controllers import UNKNOWN
@@ -34,6 +35,7 @@ from eks_audit_nb.analysis.story import (
 from eks_audit_nb.analysis.typed import records, typed_frame
 from eks_audit_nb.analysis.unknowns import UNKNOWN as UNKNOWN_THINGS
 from eks_audit_nb.analysis.unknowns import unknowns
+from eks_audit_nb.events import parse_event
 from eks_audit_nb.insights.parameters import is_writable
 
 ACTIVITY = {
@@ -67,6 +69,7 @@ class Draft:
         effects: What followed, a sentence each.
         acts: The rows of `attribute` that it is about.
         stated: The statement part by part (`statement.STATED`).
+        callers: Who made the requests of the story, one row a credential (`attribution.credentials`).
         timeline: What happened in the order of time (`story.TIMELINE`).
         path: Why it was allowed, step by step (`paths.PATH`).
         chain: Where the credential comes from (`issuers.CHAIN`).
@@ -81,6 +84,7 @@ class Draft:
     effects: tuple[str, ...]
     acts: pd.DataFrame
     stated: pd.DataFrame
+    callers: pd.DataFrame
     timeline: pd.DataFrame
     path: pd.DataFrame
     chain: pd.DataFrame
@@ -160,6 +164,7 @@ def drafted(
         tuple(_effects(caused)),
         acts,
         pd.concat([stated(acts, chain), _behind(way_back)], ignore_index=True),
+        story.callers(),
         story.timeline(),
         steps,
         chain,
@@ -246,17 +251,34 @@ def _effects(caused: pd.DataFrame) -> list[str]:
     sure = int(caused["certainty"].isin(["proven by uid", "asked for by the caller"]).sum())
     text = f"Controllers and nodes answered it with {len(caused):,} act{'s' if len(caused) != 1 else ''}"
     text += f": {sure:,} linked by uid, {len(caused) - sure:,} by name or time."
-    ended = caused[
-        caused["act"].isin(["delete", "delete collection", "eviction"]) & caused["effect"].isin(["done", "may have"])
-    ]
     made = caused[caused["act"].eq("create") & caused["effect"].eq("done")]
+    ended, emptied = _ended(caused)
     told = [text]
-    for words, rows in (("Deleted in consequence", ended), ("Made in consequence", made)):
-        names = list(dict.fromkeys(rows["object"].dropna()))
+    for words, objects in (
+        ("Deleted in consequence", ended),
+        ("Asked to be emptied, and the log does not say of what", emptied),
+        ("Made in consequence", made["object"].dropna()),
+    ):
+        names = list(dict.fromkeys(objects))
         if names:
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             told.append(f"{words}: {', '.join(names[:_MOST_NAMED])}{more}.")
     return told
+
+
+def _ended(caused: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """What was deleted or evicted by name, and the collections of which the answers do not say what was in them."""
+    named: list[str] = []
+    emptied: list[str] = []
+    for each in records(caused):
+        if each["act"] in ("delete", "eviction") and each["effect"] == "done":
+            named.append(each["object"])
+        elif each["act"] == "delete collection" and each["effect"] == "may have":
+            items = deleted_items(parse_event(known(each["raw"])))
+            place = each["object"].removesuffix("*")
+            named += [f"{place}{name}" for _, name, _ in items or ()]
+            emptied += [] if items is not None else [each["object"]]
+    return named, emptied
 
 
 def _activity(counted: pd.DataFrame, credential: str) -> pd.DataFrame:
@@ -288,6 +310,7 @@ def _empty(acts: pd.DataFrame) -> Draft:
         cause=(),
         effects=(),
         acts=acts,
+        callers=story.callers(),
         timeline=story.timeline(),
         path=none,
         chain=typed_frame([], CHAIN),

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from eks_audit_nb.analysis.asked import object_text
-from eks_audit_nb.analysis.attribution import REFUSED
+from eks_audit_nb.analysis.attribution import REFUSED, credentials
 from eks_audit_nb.analysis.bodies import CONNECTIONS
 from eks_audit_nb.analysis.grants import known
+from eks_audit_nb.analysis.principals import NAME_ONLY, NO_CREDENTIAL
 from eks_audit_nb.analysis.statement import did
 from eks_audit_nb.analysis.typed import records, typed_frame
 
@@ -25,7 +26,6 @@ TIMELINE = {
     "time": "datetime64[us, UTC]",
     "part": "string",
     "username": "string",
-    "arn": "string",
     "what": "string",
     "outcome": "string",
     "known": "string",  # how it is known that it belongs to the story
@@ -36,7 +36,7 @@ EVIDENCE = {
     "part": "string",
     "audit_id": "string",
     "username": "string",
-    "arn": "string",
+    "credential": "string",  # missing where the caller showed none that the log names
     "verb": "string",
     "object": "string",
     "code": "Int64",
@@ -44,6 +44,8 @@ EVIDENCE = {
     "level": "string",
     "sha256": "string",  # of the event's text in UTF-8, as the source gave it
 }
+# What a request can show in the place of a credential.
+_NONE = (NAME_ONLY, NO_CREDENTIAL)
 
 
 class Story:
@@ -92,12 +94,18 @@ class Story:
         ]
         return typed_frame(rows, TIMELINE)
 
+    def callers(self) -> pd.DataFrame:
+        """Who made these requests, one row a credential, the busiest first; the columns of `credentials`."""
+        found = credentials(self._requests.loc[list(self._known)])
+        return found.assign(credential=found["credential"].where(~found["credential_kind"].isin(_NONE)))
+
     def evidence(self) -> pd.DataFrame:
         """The columns of `EVIDENCE`, in the order of time."""
         rows = [
             {
                 **row,
                 "part": part,
+                "credential": None if row["credential_kind"] in _NONE else row["credential"],
                 "object": object_text(row),
                 "sha256": hashlib.sha256(str(row["raw"]).encode("utf-8", "surrogatepass")).hexdigest(),
             }
@@ -127,7 +135,7 @@ def other_acts_of(requests: pd.DataFrame, act: Mapping[str, Any]) -> list[int]:
 
 def same_credential(requests: pd.DataFrame, act: Mapping[str, Any]) -> pd.Series:
     """Whether each request showed the credential of an act; for callers without one, whether it has their address."""
-    if known(act["credential"]) and known(act["credential_kind"]) not in ("name only", "none"):
+    if known(act["credential"]) and known(act["credential_kind"]) not in _NONE:
         return requests["credential"].eq(act["credential"]).fillna(False).astype(bool)
     same = requests["source_ip"].fillna("").eq(known(act["source_ip"]))
     return (same & requests["username"].fillna("").eq(known(act["username"]))).astype(bool)

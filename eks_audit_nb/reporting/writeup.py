@@ -32,12 +32,18 @@ _CERTAINTY = (
     "proven: the API server or its authenticator wrote it. inferred: a rule concludes it. claimed: the client wrote "
     "it, and could have written anything. not known: the log does not say."
 )
+_CALLERS = (
+    "One row a credential: a username can be shared, and is given by a mapping. The table of the evidence says with "
+    "which credential each request was made."
+)
 _ESCAPES = (
     "Text from the log stands as it was recorded. Characters that could act as markup, as a formula or on a terminal "
     "are written as escapes of four or eight hexadecimal digits."
 )
 # Columns that hold one value of the log, which stands as a piece of code; the others are sentences.
-_VALUES = frozenset({"name", "username", "arn", "what", "object", "audit_id", "credential", "holder", "source_ip", "sha256"})
+_VALUES = frozenset(
+    {"name", "username", "arn", "what", "object", "audit_id", "credential", "holder", "source_ip", "sha256"}
+)
 
 
 @dataclass(frozen=True)
@@ -179,12 +185,23 @@ def _sections(draft: Draft) -> Iterable[Section]:
     tables = (_table("The way through the rules", draft.path, path),) if len(draft.path) else ()
     yield Section("Why it could happen", (), draft.cause, tables)
     yield Section("What followed", (), draft.effects)
+    callers = {"usernames": "Caller", "principal_kinds": "Kind", "principals": "Principal", "sessions": "Session"}
+    callers |= {"credential": "Credential", "acted_as": "Acting as", "addresses": "From", "requests": "Requests"}
+    values = {"usernames", "principals", "sessions", "acted_as", "addresses"}
+    table = _table("Callers of the requests below", draft.callers, callers, values)
+    yield Section("Who is who", (_CALLERS,), (), (table,))
     left = [f"{count:,} more requests of the part {part!r} are not listed." for part, count in draft.left_out.items()]
-    line = {"time": "Time (UTC)", "part": "Part", "username": "Caller", "arn": "IAM ARN", "what": "What"}
-    line |= {"outcome": "Outcome", "known": "How it belongs here", "audit_id": "Audit id"}
+    line = {"time": "Time (UTC)", "part": "Part", "username": "Caller", "what": "What", "outcome": "Outcome"}
+    line |= {"known": "How it belongs here", "audit_id": "Audit id"}
     yield Section("Timeline", (), tuple(left), (_table("In the order of time", draft.timeline, line, rows=300),))
     chain = {"step": "Step", "credential": "Credential", "kind": "Kind", "holder": "It makes its holder"}
-    chain |= {"issued": "Issued (UTC)", "username": "Asked for by", "arn": "IAM ARN", "source_ip": "From", "basis": "Basis"}
+    chain |= {
+        "issued": "Issued (UTC)",
+        "username": "Asked for by",
+        "arn": "IAM ARN",
+        "source_ip": "From",
+        "basis": "Basis",
+    }
     chain |= {"explanation": "Explanation", "audit_id": "Audit id"}
     told = () if len(draft.chain) else ("The event names no credential that could be followed.",)
     tables = (_table("From the credential back", draft.chain, chain),) if len(draft.chain) else ()
@@ -196,8 +213,16 @@ def _sections(draft: Draft) -> Iterable[Section]:
     yield Section("What the same credential did in the window", told, (), (table,) if len(draft.activity) else ())
     open_ends = [f"{row.what}: {row.why} Where to look: {row.where}" for row in draft.unknown.itertuples()]
     yield Section("What is not known", (), tuple(open_ends))
-    proof = {"time": "Time (UTC)", "part": "Part", "audit_id": "Audit id", "username": "Caller", "arn": "IAM ARN"}
-    proof |= {"verb": "Verb", "object": "Object", "code": "Code", "stage": "Stage", "level": "Level", "sha256": "SHA-256"}
+    proof = {"time": "Time (UTC)", "part": "Part", "audit_id": "Audit id", "username": "Caller"}
+    proof |= {
+        "credential": "Credential",
+        "verb": "Verb",
+        "object": "Object",
+        "code": "Code",
+        "stage": "Stage",
+        "level": "Level",
+        "sha256": "SHA-256",
+    }
     text = "The SHA-256 is that of the text of the request's last event, in UTF-8, as the source gave it."
     table = _table("The events that this rests on", draft.evidence, proof, {"verb"}, rows=300)
     yield Section("Evidence", (text,), (), (table,))

@@ -15,6 +15,7 @@ from eks_audit_nb.analysis.identity import (
     nearest_identities,
     people,
 )
+from eks_audit_nb.analysis.principals import IAM_USER, ROLE_SESSION
 from eks_audit_nb.analysis.subjects import NAME, Subject
 from eks_audit_nb.reporting.sentences.words import count, listed
 
@@ -69,8 +70,11 @@ def _names(subject: Subject, own: pd.DataFrame) -> str:
     addresses = [each for each in own["source_ip"].dropna().value_counts().index if each != subject.text]
     shown = own["credential_id"].fillna(own["access_key"]).dropna()
     keys = [each for each in shown.value_counts().index if each.removeprefix("JTI=") != subject.text]
+    iam = own.loc[own["principal_kind"].isin([ROLE_SESSION, IAM_USER]), "principal"].dropna()
+    roles = [each for each in iam.value_counts().index if each not in (subject.text, *names)]
     told = [
         f"as {listed(names)}" if names else "",
+        f"by IAM {listed(roles)}" if roles else "",
         f"from {listed(addresses)}" if addresses else "",
         f"with {listed(keys)}" if keys else "" if len(shown) else "with no credential that the log names",
     ]

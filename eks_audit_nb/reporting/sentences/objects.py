@@ -24,10 +24,13 @@ def object_history(
         name: The object's name.
     """
     named = f"{resource}/{name}"
-    if history.empty:
+    if history["effect"].eq("may have").all():  # none of them names it, if there are any
         like = listed(nearest_objects(requests, resource, name))
         hint = f"Objects in the log with names like it: {like}." if like else "Nothing in the log has a name like it."
-        return f"Nobody created, changed, entered or deleted {named} in this window. {hint}"
+        text = f"Nobody created, changed, entered or deleted {named} by its name in this window. "
+        ways = count(len(history), "deletion")
+        text += f"{ways} of everything in its place may have hit it, if it was there. " if len(history) else ""
+        return text + hint
     done = history[history["effect"] == "done"]
     changed = done[done["act"].isin(["update", "patch", "apply", "scale", "approval", "ephemeral container"])]
     entered = done[done["act"].isin(["exec", "attach", "port-forward", "proxy"])]

@@ -60,15 +60,15 @@ def _nobody(audit_id: str, principal: str, decisions: pd.DataFrame) -> str:
 
 def _what(asked: pd.DataFrame) -> str:
     last = records(asked.tail(1))[0]
-    who = known(last["username"]) or "a caller without a name"
-    acted = known(last["impersonated"])
-    who += f" (acting as {acted})" if acted else ""
+    names = list(asked["username"].fillna("a caller without a name").value_counts().index)
+    arns, acted = list(asked["arn"].dropna().unique()), known(last["impersonated"])
+    told = [*(arns if len(arns) == 1 else ()), *([f"acting as {acted}"] if acted and len(asked) == 1 else ())]
+    who = names[0] if len(names) == 1 else f"{len(names)} callers ({listed(names)})"
+    who += f" ({', '.join(told)})" if told and len(names) == 1 else ""
     if len(asked) == 1:
         where = known(last["source_ip"]) or "an unknown address"
         when = f"{last['time']:%Y-%m-%d at %H:%M:%S} UTC"
         return f"On {when} {who} asked from {where} to {known(last['verb']) or '(no verb)'} {object_text(last)}."
-    names = asked["username"].nunique(dropna=False)
-    who = who if names == 1 else f"{names} callers"
     began, ended = asked["time"].min(), asked["time"].max()
     return f"{who} made {len(asked):,} requests between {began:%Y-%m-%d %H:%M:%S} and {ended:%Y-%m-%d %H:%M:%S} UTC."
 
