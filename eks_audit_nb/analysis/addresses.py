@@ -63,7 +63,7 @@ def address_kinds(addresses: pd.Series, aws_ranges: Ranges | None = None) -> pd.
         ParameterError: The ranges cannot be read.
     """
     aws = Networks(read_ranges(aws_ranges)) if aws_ranges is not None else None
-    (kinds,) = worked_once([addresses], lambda text: (_kind(text, aws),), {"address_kind": "string"}).values()
+    (kinds,) = worked_once([addresses], lambda text: (address_kind(text, aws),), {"address_kind": "string"}).values()
     return kinds
 
 
@@ -99,7 +99,8 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 _PRIVATE_NETWORKS = Networks(_PRIVATE)
 
 
-def _kind(text: str | None, aws: Networks | None) -> str:
+def address_kind(text: str | None, aws: Networks | None = None) -> str:
+    """What one address is, by the rule of `address_kinds`."""
     try:
         address = ip_address(text or "")
     except ValueError:

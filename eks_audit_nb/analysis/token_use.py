@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pandas as pd
 
+from eks_audit_nb.analysis.addresses import PUBLIC, address_kind
 from eks_audit_nb.analysis.credentials import credential_kind
 from eks_audit_nb.analysis.typed import records, typed_frame
 from eks_audit_nb.events import parse_event
@@ -57,14 +57,6 @@ _CONTROLLER_MANAGER = "system:kube-controller-manager"
 _CACHED = pd.Timedelta(seconds=10)
 # Clocks may differ by a minute where a token's times are checked. Source: go-jose jwt, DefaultLeeway.
 _LEEWAY = pd.Timedelta(minutes=1)
-# RFC 1918, RFC 6598, loopback, link-local and unique local addresses. Documentation ranges count as public.
-_PRIVATE = [
-    ip_network(text)
-    for text in (
-        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
-        *("::1/128", "fe80::/10", "fc00::/7"),
-    )
-]
 
 
 def pod_facts(requests: pd.DataFrame) -> pd.DataFrame:
@@ -142,12 +134,7 @@ def credential_findings(uses: pd.DataFrame, issued: pd.DataFrame, pods: pd.DataF
 @cache
 def is_private(address: str) -> bool:
     """Whether an address belongs to no public network; what is no address counts as private, since nothing is known."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return True
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return any(parsed.version == network.version and parsed in network for network in _PRIVATE)
+    return address_kind(address) != PUBLIC
 
 
 def _away(

@@ -149,7 +149,7 @@ def _of_consequences(linked: pd.DataFrame) -> _Rows:
     inferred = int(linked["certainty"].eq("inferred").sum()) if len(linked) else 0
     if inferred:
         text = f"{inferred:,} acts are linked by name or time, and not by a uid."
-        yield "Whether all that followed was caused by it", text, "The objects' ownerReferences."
+        yield "Whether all that followed was caused by it", text, "The ownerReferences of the objects."
     open_ends = linked[linked["certainty"].eq("not in the log")] if len(linked) else linked
     if len(open_ends):
         text = f"{len(open_ends):,} acts of controllers answer something that is not in the log."
