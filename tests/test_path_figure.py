@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from eks_audit_nb.analysis.issuers import CHAIN, END, PROVEN, UNKNOWN, chain_steps
 from eks_audit_nb.analysis.paths import paths, ways_of
+from eks_audit_nb.analysis.typed import typed_frame
 from eks_audit_nb.reporting.path_figure import path_figure
 
 from rules import READ, attributed, by_binding, event, write
@@ -40,6 +42,21 @@ def test_nothing_to_draw() -> None:
     """Without a way there is an empty figure that says so."""
     found = attributed(event()).head(0)
     assert "An empty figure" in path_figure(paths(ways_of(found), found, found), "Ways").formats["text/plain"]
+
+
+def test_a_chain_of_credentials() -> None:
+    """A chain is drawn from the credential back, with a dashed frame where the way ends without proof."""
+    rows = [{"step": 1, "kind": "service account token", "holder": "eve", "credential": "JTI=1", "basis": PROVEN}]
+    rows += [{"step": step, "kind": "AWS session", "holder": "bob", "credential": "ASIA1", "basis": PROVEN}
+             for step in range(2, 9)]  # fmt: skip
+    for end, words in ((END, "then caller ann."), (UNKNOWN, "then caller ann (unknown).")):
+        chain = typed_frame([*rows, {"step": 9, "holder": "ann", "basis": end}], CHAIN)
+        alt = path_figure(chain_steps(chain), "Back").formats["text/plain"]
+        assert alt.startswith(
+            "Boxes from left to right: Back. 1: service account token eve with JTI=1, then AWS session"
+        )
+        assert alt.endswith(words)
+    assert "there is none" in path_figure(chain_steps(chain.head(0)), "Back").formats["text/plain"]
 
 
 def test_names_are_no_formulas() -> None:

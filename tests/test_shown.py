@@ -19,6 +19,11 @@ def test_headline_is_escaped() -> None:
     assert formats["text/plain"] == sentence == repr(headline(sentence))
 
 
+def test_what_turns_the_writing_is_seen() -> None:
+    """Controls, and what turns the direction of writing, stand in a headline as escapes; other scripts as they are."""
+    assert repr(headline("bob\u202e\x00\n, Ünïcodé Ж")) == "bob\\u202e\\u0000\\u000a, Ünïcodé Ж"
+
+
 def test_figure_has_alt_text() -> None:
     """A figure is a PNG whose metadata carry the alternative text, which is also its plain form."""
     formats, metadata = figure(Figure(), "An empty figure.")._repr_mimebundle_()

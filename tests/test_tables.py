@@ -23,6 +23,12 @@ def test_log_text_is_escaped() -> None:
     assert "&lt;b&gt;" in str(table(frame, {"agent": "Agent"}, "<b>")._repr_mimebundle_()[0]["text/html"])
 
 
+def test_what_turns_the_writing_is_seen() -> None:
+    """A cell shows controls and turned writing as escapes, so that no name can pass for another."""
+    shown = table(pd.DataFrame({"name": ["web\u202egpj"]}), {"name": "Name"}, "Names")
+    assert "web\\u202egpj" in shown.formats["text/html"]
+
+
 def test_rows_that_are_not_shown_are_counted() -> None:
     """The caption says how many of how many rows are shown."""
     html = html_of(pd.DataFrame({"n": range(1500)}), {"n": "N"}, rows=2)

@@ -25,7 +25,7 @@ from eks_audit_nb.analysis.identity import (
     stated_identities,
     ties,
 )
-from eks_audit_nb.analysis.issuers import credential_chain, credential_origins
+from eks_audit_nb.analysis.issuers import chain_steps, credential_chain, credential_origins
 from eks_audit_nb.analysis.paths import marked, others_on, paths, ways_of
 from eks_audit_nb.analysis.reasons import reasons
 from eks_audit_nb.analysis.roles import role_manifests, role_yaml
@@ -48,6 +48,7 @@ __all__ = [
     "caller_of",
     "cause_links",
     "causes",
+    "chain_steps",
     "closings",
     "cluster_wide_lists",
     "consequences",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import shlex
 
+from eks_audit_nb.terminal import replace_controls
+
 # What would end a piece of code in Markdown, split a cell of its tables, or begin a formula of MathJax.
 _MARKUP = "`|$"
 # What begins a formula in a spreadsheet into which somebody pastes the text.
@@ -26,6 +28,11 @@ def inert(text: str, longest: int = 2000) -> str:
     if shown.startswith(tuple(_FORMULA)):
         shown = _escaped(shown[0]) + shown[1:]
     return f"{shown}… ({more:,} more characters)" if more > 0 else shown
+
+
+def visible(text: str) -> str:
+    r"""The text with controls, and what turns the direction of writing or has no sign, as escapes such as \u202e."""
+    return replace_controls(text, _escaped)
 
 
 def shell_quoted(text: str) -> str:

@@ -103,6 +103,25 @@ def credential_chain(credential: str, issued: pd.DataFrame, uses: pd.DataFrame) 
     return typed_frame(({**row, "step": step} for step, row in enumerate(rows, start=1)), CHAIN)
 
 
+def chain_steps(chain: pd.DataFrame) -> pd.DataFrame:
+    """The chain as one way for a figure: way, step, part (the kind), name (holder and credential) and basis.
+
+    Args:
+        chain: What `credential_chain` gives. What the log or CloudTrail says is proven, the rest as it is.
+    """
+    holders, credentials = (chain[name].fillna("nobody") for name in ("holder", "credential"))
+    sure = chain["basis"].str.startswith("proven").fillna(False) | chain["basis"].eq(END).fillna(False)
+    return pd.DataFrame(
+        {
+            "way": 1,
+            "step": chain["step"],
+            "part": chain["kind"].fillna("caller"),
+            "name": (holders + " with " + credentials).where(chain["credential"].notna(), holders),
+            "basis": chain["basis"].mask(sure.astype(bool), "proven").str.replace(":.*", "", regex=True),
+        }
+    )
+
+
 def credential_origins(issued: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:
     """One row a credential in use, with who issued it and where its chain ends; the columns of `ORIGINS`.
 

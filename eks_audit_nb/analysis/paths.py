@@ -184,7 +184,7 @@ def others_on(ways: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
 def _members(requests: pd.DataFrame, way: Mapping[str, Any]) -> pd.DataFrame:
     same = requests["decision"].eq("allow").fillna(False)
     for name in _KEYS:
-        same &= requests[name].fillna("").eq(known(way[name]))
+        same &= requests[name].fillna("").isin([known(way[name])])  # eq takes a NUL at the end for nothing
     return requests[same.astype(bool)]
 
 

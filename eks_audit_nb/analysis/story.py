@@ -96,7 +96,9 @@ class Story:
 
     def callers(self) -> pd.DataFrame:
         """Who made these requests, one row a credential, by their first request; the columns of `credentials`."""
-        found = credentials(self._requests.loc[list(self._known)]).sort_values("first", kind="stable", ignore_index=True)
+        found = credentials(self._requests.loc[list(self._known)]).sort_values(
+            "first", kind="stable", ignore_index=True
+        )
         return found.assign(credential=found["credential"].where(~found["credential_kind"].isin(_NONE)))
 
     def evidence(self) -> pd.DataFrame:

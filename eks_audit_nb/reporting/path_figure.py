@@ -1,4 +1,4 @@
-"""A figure of ways: a row of boxes from the caller to the rule that allowed it."""
+"""A figure of ways: a row of boxes from the caller to the rule that allowed it, or from a credential to its origin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eks_audit_nb.reporting.shown import Shown, figure
 
 _INK, _SURE, _OPEN, _LINE = "#1b1f24", "#dcebf7", "#fdf1dc", "#57606a"
 _MOST_WAYS = 6
-_MOST_BOXES = 6  # caller, acts as, subject, binding, role, rules
+_MOST_BOXES = 6  # caller, acts as, subject, binding, role, rules; more are drawn smaller
 _WIDTH, _GAP, _HEIGHT = 1.75, 0.3, 1.0
 
 
@@ -21,7 +21,7 @@ def path_figure(steps: pd.DataFrame, title: str) -> Shown:
     """The steps of each way as boxes, left to right; what is not proven has a dashed frame and another colour.
 
     Args:
-        steps: What `paths.paths` gives; the first six ways are drawn.
+        steps: What `paths.paths` gives, or `issuers.chain_steps`; the first six ways are drawn.
         title: What the ways are.
     """
     ways = list(steps["way"].drop_duplicates())[:_MOST_WAYS]
@@ -29,9 +29,10 @@ def path_figure(steps: pd.DataFrame, title: str) -> Shown:
         return _nothing(title)
     drawn = Figure(figsize=(9.5, 0.6 + 1.25 * len(ways)))
     axes = drawn.add_subplot()
-    told = []
+    told, longest = [], 0
     for row, way in enumerate(ways):
         members = _joined(steps[steps["way"] == way].to_dict("records"))
+        longest = max(longest, len(members))
         top = -row * (_HEIGHT + 0.45)
         for place, step in enumerate(members):
             _box(drawn, place * (_WIDTH + _GAP), top, step)
@@ -40,7 +41,7 @@ def path_figure(steps: pd.DataFrame, title: str) -> Shown:
                 begin = (end[0] - _GAP + 0.04, end[1])
                 axes.annotate("", xy=end, xytext=begin, arrowprops={"arrowstyle": "-|>", "color": _LINE})
         told.append(f"{way}: " + ", then ".join(_said(step) for step in members))
-    axes.set_xlim(-0.1, _MOST_BOXES * (_WIDTH + _GAP))
+    axes.set_xlim(-0.1, max(_MOST_BOXES, longest) * (_WIDTH + _GAP))
     axes.set_ylim(-(len(ways) - 1) * (_HEIGHT + 0.45) - 0.1, _HEIGHT + 0.3)
     axes.set_title(title, loc="left")
     axes.axis("off")
@@ -87,7 +88,7 @@ def _said(step: dict[str, object]) -> str:
 
 
 def _nothing(title: str) -> Shown:
-    text = f"{title}: no request that was asked about was allowed"
+    text = f"{title}: there is none"
     drawn = Figure(figsize=(9.5, 1.0))
     drawn.text(0.5, 0.5, text, ha="center", va="center")
     return figure(drawn, f"An empty figure: {text}.")

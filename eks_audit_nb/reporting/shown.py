@@ -8,6 +8,8 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from eks_audit_nb.analysis.inert import visible
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -38,6 +40,7 @@ def headline(sentence: str, *results: Result | Trail) -> Shown:
     """
     if not all(result.complete for result in results):
         sentence = f"In what could be read: {sentence}"
+    sentence = visible(sentence)
     html = f'<p class="eks-audit-headline"><strong>{escape(sentence)}</strong></p>'
     return Shown({"text/plain": sentence, "text/html": html, HEADLINE_MIMETYPE: {"headline": sentence}})
 

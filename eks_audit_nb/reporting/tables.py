@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eks_audit_nb.analysis.inert import visible
 from eks_audit_nb.markup import LEFT_ALIGNED
 from eks_audit_nb.reporting.shown import Shown
 
@@ -191,4 +192,4 @@ def plain_text(value: Any) -> str:
         return f"{value:,.2f}"
     if isinstance(value, int | np.integer):
         return f"{value:,}"
-    return str(value) or MISSING
+    return visible(str(value)) or MISSING

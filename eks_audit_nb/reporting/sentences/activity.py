@@ -17,7 +17,7 @@ from eks_audit_nb.analysis.identity import (
 )
 from eks_audit_nb.analysis.principals import IAM_USER, ROLE_SESSION
 from eks_audit_nb.analysis.subjects import NAME, Subject
-from eks_audit_nb.reporting.sentences.words import count, listed
+from eks_audit_nb.reporting.sentences.words import a, count, listed
 
 
 def principal_activity(
@@ -49,8 +49,7 @@ def principal_activity(
 
 def kinds(found_as: pd.Series) -> str:
     """Such as "a username and a session name"."""
-    names = [f"{'an' if name[0] in 'aeioAEI' else 'a'} {name}" for name in dict.fromkeys(found_as.dropna())]
-    return " and ".join(names)
+    return " and ".join(map(a, dict.fromkeys(found_as.dropna())))
 
 
 def somebody(identities: pd.DataFrame) -> str:

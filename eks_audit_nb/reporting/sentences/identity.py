@@ -10,7 +10,7 @@ from eks_audit_nb.analysis.principals import ANONYMOUS, IAM_USER, ROLE_SESSION
 from eks_audit_nb.analysis.subjects import ADDRESS, NAME, Subject
 from eks_audit_nb.analysis.typed import records
 from eks_audit_nb.reporting.sentences.activity import kinds, somebody
-from eks_audit_nb.reporting.sentences.words import count, listed
+from eks_audit_nb.reporting.sentences.words import a, count, listed
 
 _MOST = 3
 
@@ -84,7 +84,7 @@ def _one(subject: Subject, summary: pd.DataFrame) -> str:
 def _short(subject: Subject, row: dict[str, object]) -> str:
     if row["kind"] == ANONYMOUS or not _is(row["principal"]):
         return "whoever did not authenticate"
-    name = f"the {row['kind']} {row['principal']}" if row["principal"] != subject.text else f"a {row['kind']}"
+    name = f"the {row['kind']} {row['principal']}" if row["principal"] != subject.text else a(str(row["kind"]))
     return f"{name}, session {row['session']}" if row["kind"] == ROLE_SESSION and _is(row["session"]) else name
 
 

@@ -17,6 +17,11 @@ def by(requests: pd.DataFrame, column: str = "username") -> str:
     return f" ({listed(_by_frequency(requests, column))})" if len(requests) else ""
 
 
+def a(name: str) -> str:
+    """Such as "a username" and "an OIDC user"."""
+    return f"an {name}" if name.startswith((*"aeioAEIO", "un")) else f"a {name}"
+
+
 def listed(names: Iterable[str], most: int = 4) -> str:
     """The first names, and how many more there are."""
     names = list(names)
