@@ -147,7 +147,7 @@ def test_details() -> None:
     acts = analysis.deeds(found)
     assert list(acts["act"]) == ["exec", "create", "create", "delete"]
     assert list(acts["detail"].fillna("")) == ["sh -c id", "ClusterRole admin to User/eve", "", ""]
-    assert list(acts["object"])[:1] == ["pods/exec web"]
+    assert list(acts["object"])[:1] == ["pods/web (exec)"]
 
 
 def test_one_address_behind_three_names(sample: FileSource, identities: pd.DataFrame) -> None:

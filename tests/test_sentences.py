@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ from eks_audit_nb.reporting import sentences
 from eks_audit_nb.sources.cloudtrail import Trail
 from eks_audit_nb.sources.files import FileSource
 
+from conftest import audit_event
 from fake_cloudtrail import POLICY, cloudtrail_event
 
 NEVER = {"start": "2020-01-01", "end": "2020-01-02"}
@@ -76,6 +78,21 @@ def test_object_history(sample: FileSource) -> None:
     text = history_of(sample, "deployments", "payments", "ledger")
     assert "last changed on 2026-11-24 at 22:34:08 UTC by dave" in text
     assert "entered on 2026-11-24" in history_of(sample, "pods", "data", "order-worker-6555fbf5b6-7s4gr")
+
+
+def test_one_username_of_two_people() -> None:
+    """Who made an object and who deleted it are told apart by their ARNs where they share a username."""
+    events = []
+    for verb, name in (("create", "ann"), ("delete", "bob")):
+        arn = f"arn:aws:sts::111122223333:assumed-role/Admin/{name}"
+        events.append(audit_event(verb=verb, auditID=name, user={"username": "admin", "extra": {"arn": [arn]}}))
+    times = pd.date_range("2026-11-24T10:00:00Z", periods=2, freq="s")
+    found = attribute(pd.DataFrame({"@timestamp": times, "@message": [json.dumps(each) for each in events]}))
+    history = behind(object_history(found, "pods", "default", "web"), cause_links(found))
+    text = sentences.object_history(found, history, history.head(0), "pods", "web")
+    assert "UTC by admin (arn:aws:sts::111122223333:assumed-role/Admin/ann); deleted on" in text
+    assert text.endswith("UTC by admin (arn:aws:sts::111122223333:assumed-role/Admin/bob).")
+    assert history["behind_arn"].str[-3:].tolist() == ["ann", "bob"]
 
 
 def test_object_that_is_not_there(sample: FileSource) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 import pandas as pd
 
+from eks_audit_nb.analysis.asked import object_text
 from eks_audit_nb.analysis.attribution import REFUSED
 from eks_audit_nb.analysis.bodies import CONNECTIONS, READS, act_of
 from eks_audit_nb.analysis.distinct import column_of, worked_once
@@ -24,7 +25,7 @@ COLUMNS = {
     "part": "string",  # own, in its name (somebody else acted as it), claims its address
     "found_as": "string",  # for its own: as what the caller is the subject
     "deed": "string",  # read, change, entry, credential, dry run, refused, failed
-    "object": "string",  # resource/namespace/name, or the path
+    "object": "string",  # resource/namespace/name (subresource), or the path
     "came": "datetime64[us, UTC]",  # when the request came; `time` is when its answer was over
 }
 SESSIONS = {
@@ -237,10 +238,11 @@ def _deed(verb: str | None, resource: str | None, outcome: str | None, is_dry: b
 
 
 def _object(requests: pd.DataFrame) -> pd.Series:
-    """Such as "pods/exec data/postgres-0"; the path of a request that is for no object."""
-    within = requests["namespace"].where(requests["namespace"].isna(), requests["namespace"] + "/").fillna("")
-    named = (requests["resource"] + " " + within + requests["name"].fillna("")).str.strip().str.rstrip("/")
-    return named.fillna(column_of(requests, "uri")).astype("string")
+    """Such as "pods/data/postgres-0 (exec)"; the path of a request that is for no object."""
+    names = ("resource", "namespace", "name", "uri")
+    given = [column_of(requests, name) for name in names]
+    work = {"object": "string"}
+    return worked_once(given, lambda *values: (object_text(dict(zip(names, values, strict=True))),), work)["object"]
 
 
 def _detail(request: Mapping[str, Any], event: Mapping[str, Any], act: str) -> str | None:
