@@ -195,14 +195,8 @@ def _sections(draft: Draft) -> Iterable[Section]:
     line |= {"known": "How it belongs here", "audit_id": "Audit id"}
     yield Section("Timeline", (), tuple(left), (_table("In the order of time", draft.timeline, line, rows=300),))
     chain = {"step": "Step", "credential": "Credential", "kind": "Kind", "holder": "It makes its holder"}
-    chain |= {
-        "issued": "Issued (UTC)",
-        "username": "Asked for by",
-        "arn": "IAM ARN",
-        "source_ip": "From",
-        "basis": "Basis",
-    }
-    chain |= {"explanation": "Explanation", "audit_id": "Audit id"}
+    chain |= {"issued": "Issued (UTC)", "username": "Asked for by", "arn": "IAM ARN", "source_ip": "From"}
+    chain |= {"basis": "Basis", "explanation": "Explanation", "audit_id": "Audit id"}
     told = () if len(draft.chain) else ("The event names no credential that could be followed.",)
     tables = (_table("From the credential back", draft.chain, chain),) if len(draft.chain) else ()
     yield Section("Attribution: where the credential comes from", told, (), tables)
@@ -214,15 +208,8 @@ def _sections(draft: Draft) -> Iterable[Section]:
     open_ends = [f"{row.what}: {row.why} Where to look: {row.where}" for row in draft.unknown.itertuples()]
     yield Section("What is not known", (), tuple(open_ends))
     proof = {"time": "Time (UTC)", "part": "Part", "audit_id": "Audit id", "username": "Caller"}
-    proof |= {
-        "credential": "Credential",
-        "verb": "Verb",
-        "object": "Object",
-        "code": "Code",
-        "stage": "Stage",
-        "level": "Level",
-        "sha256": "SHA-256",
-    }
+    proof |= {"credential": "Credential", "verb": "Verb", "object": "Object", "code": "Code"}
+    proof |= {"stage": "Stage", "level": "Level", "sha256": "SHA-256"}
     text = "The SHA-256 is that of the text of the request's last event, in UTF-8, as the source gave it."
     table = _table("The events that this rests on", draft.evidence, proof, {"verb"}, rows=300)
     yield Section("Evidence", (text,), (), (table,))
