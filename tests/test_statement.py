@@ -119,6 +119,14 @@ def test_what_the_client_wrote_is_a_claim() -> None:
     assert [text for text, sure in found.values() if forged in text and sure != "claimed"] == []
 
 
+def test_an_arn_of_another_authenticator_is_no_iam_session() -> None:
+    """Only IAM's authenticator takes an ARN from what STS has signed; of any other user it is inferred at most."""
+    user = {"username": "carol", "uid": "7", "groups": ["system:authenticated"], "extra": ALICE["extra"]}
+    found = certainties(attributed(event(user=user)))
+    assert "IAM session" not in found
+    assert found["ARN"] == (ALICE["extra"]["arn"][0], "inferred")
+
+
 def test_what_is_not_known_is_said() -> None:
     """No caller, no person, no response and no decision are parts of the statement, and not left out."""
     found = certainties(attributed(event(user={}, responseStatus=None, annotations=None, sourceIPs=None)))

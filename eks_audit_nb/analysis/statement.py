@@ -14,6 +14,7 @@ from eks_audit_nb.analysis.grants import known, reason_in_words
 from eks_audit_nb.analysis.grave import grave_of
 from eks_audit_nb.analysis.principals import (
     ANONYMOUS,
+    AWS_CONTROL_PLANE,
     CLAIMED,
     IAM_USER,
     INFERRED,
@@ -32,6 +33,8 @@ STATED = {
     "certainty": "string",  # proven, inferred, claimed, not known
     "evidence": "string",  # the fields of the event, or why it is not known
 }
+# Those whom IAM's authenticator lets in, which alone takes an ARN from what STS has signed.
+_OF_IAM = (ROLE_SESSION, IAM_USER, NODE, AWS_CONTROL_PLANE)
 _DID = {
     "create": "created",
     "update": "updated",
@@ -213,8 +216,10 @@ def _parts(act: Mapping[str, Any], chain: pd.DataFrame) -> Iterator[dict[str, An
         yield _part("Who", text, known(act["principal_basis"]) or NOT_KNOWN, known(act["evidence"]))
     else:
         yield _part("Who", "Nobody is named", NOT_KNOWN, "The request was not authenticated: user is empty")
-    if known(act["arn"]):
+    if known(act["arn"]) and known(act["principal_kind"]) in _OF_IAM:
         yield _part("IAM session", known(act["arn"]), PROVEN, "user.extra.arn, from the signed STS token")
+    elif known(act["arn"]):
+        yield _part("ARN", known(act["arn"]), INFERRED, "user.extra.arn, which another authenticator than IAM's wrote")
     if known(act["session"]):
         text = "user.extra.sessionName; whoever assumes a role chooses it, unless IAM fixes it"
         yield _part("Session name", known(act["session"]), PROVEN, text)
