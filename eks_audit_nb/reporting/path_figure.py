@@ -15,6 +15,8 @@ _INK, _SURE, _OPEN, _LINE = "#1b1f24", "#dcebf7", "#fdf1dc", "#57606a"
 _MOST_WAYS = 6
 _MOST_BOXES = 6  # caller, acts as, subject, binding, role, rules; more are drawn smaller
 _WIDTH, _GAP, _HEIGHT = 1.75, 0.3, 1.0
+_WIDEST = 2 * _WIDTH  # of boxes that are few
+_SIGNS = 10  # that one unit of a box's width takes
 
 
 def path_figure(steps: pd.DataFrame, title: str) -> Shown:
@@ -29,15 +31,16 @@ def path_figure(steps: pd.DataFrame, title: str) -> Shown:
         return _nothing(title)
     drawn = Figure(figsize=(9.5, 0.6 + 1.25 * len(ways)))
     axes = drawn.add_subplot()
-    told, longest = [], 0
-    for row, way in enumerate(ways):
-        members = _joined(steps[steps["way"] == way].to_dict("records"))
-        longest = max(longest, len(members))
+    rows = [_joined(steps[steps["way"] == way].to_dict("records")) for way in ways]
+    longest = max(map(len, rows))
+    width = min(max(_MOST_BOXES * (_WIDTH + _GAP) / longest - _GAP, _WIDTH), _WIDEST)
+    told = []
+    for row, (way, members) in enumerate(zip(ways, rows, strict=True)):
         top = -row * (_HEIGHT + 0.45)
         for place, step in enumerate(members):
-            _box(drawn, place * (_WIDTH + _GAP), top, step)
+            _box(drawn, place * (width + _GAP), top, width, step)
             if place:
-                end = (place * (_WIDTH + _GAP) - 0.02, top + _HEIGHT / 2)
+                end = (place * (width + _GAP) - 0.02, top + _HEIGHT / 2)
                 begin = (end[0] - _GAP + 0.04, end[1])
                 axes.annotate("", xy=end, xytext=begin, arrowprops={"arrowstyle": "-|>", "color": _LINE})
         told.append(f"{way}: " + ", then ".join(_said(step) for step in members))
@@ -61,13 +64,13 @@ def _joined(members: list[dict[str, object]]) -> list[dict[str, object]]:
     return [*(step for step in members if step not in ends), last]
 
 
-def _box(drawn: Figure, left: float, bottom: float, step: dict[str, object]) -> None:
+def _box(drawn: Figure, left: float, bottom: float, width: float, step: dict[str, object]) -> None:
     axes = drawn.axes[0]
     is_sure = step["basis"] == "proven"
     axes.add_patch(
         FancyBboxPatch(
             (left, bottom),
-            _WIDTH,
+            width,
             _HEIGHT,
             boxstyle="round,pad=0,rounding_size=0.06",
             facecolor=_SURE if is_sure else _OPEN,
@@ -76,7 +79,7 @@ def _box(drawn: Figure, left: float, bottom: float, step: dict[str, object]) -> 
         )
     )
     axes.text(left + 0.07, bottom + _HEIGHT + 0.04, str(step["part"]), fontsize=7.5, color=_LINE)
-    lines = textwrap.wrap(inert(str(step["name"])), 17, max_lines=6, placeholder=" …") or ["–"]
+    lines = textwrap.wrap(inert(str(step["name"])), int(_SIGNS * width), max_lines=6, placeholder=" …") or ["–"]
     axes.text(
         left + 0.07, bottom + _HEIGHT / 2, "\n".join(lines), fontsize=6.5, color=_INK, va="center", parse_math=False
     )
