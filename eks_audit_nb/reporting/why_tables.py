@@ -10,7 +10,7 @@ PATH = {
     "name": "Name",
     "explanation": "How, and since when",
     "basis": "Basis",
-    "audit_id": "auditID",
+    "audit_id": "Audit id",
 }
 # Columns of `grants.origins`.
 ORIGIN = {
@@ -25,7 +25,7 @@ ORIGIN = {
     "source_ip": "Last source address",
     "is_before": "Before",
     "why": "Why that was allowed",
-    "audit_id": "auditID",
+    "audit_id": "Audit id",
 }
 # Columns of `paths.others_on`.
 OTHER = {
