@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoRegionError
 
+from eks_audit_nb.aws import account_of
 from eks_audit_nb.errors import SourceError
 
 
@@ -21,7 +22,7 @@ def logs_client(region: str, session: Any = None) -> tuple[Any, Any, str]:
             which every AWS tool but boto3 knows.
 
     Returns:
-        The session, the client, and the id of the access key, "" without credentials.
+        The session, the client, and whose quotas its calls count against.
 
     Raises:
         SourceError: No region is configured, no such profile, or a boto3 that is too old.
@@ -36,7 +37,7 @@ def logs_client(region: str, session: Any = None) -> tuple[Any, Any, str]:
             read_timeout=30,
         )
         logs = session.client("logs", config=config, region_name=region or None)
-        credentials = session.get_credentials()
+        account = account_of(session)
     except NoRegionError:
         raise SourceError("No AWS region is set. Set AWS_REGION, or choose a profile with AWS_PROFILE.") from None
     except BotoCoreError as error:
@@ -47,4 +48,4 @@ def logs_client(region: str, session: Any = None) -> tuple[Any, Any, str]:
         raise SourceError(
             f"boto3 {boto3.__version__} sees only the first page of a result. Update it: pip install --upgrade boto3"
         )
-    return session, logs, credentials.access_key if credentials else ""
+    return session, logs, account

@@ -159,6 +159,6 @@ _lock = threading.Lock()
 
 
 def shared(*account: str) -> Pacer:
-    """The pacer of this process for an account and region, as far as they can be told: endpoint and access key."""
+    """The pacer of this process for an account and region, as far as they can be told: endpoint, and key or profile."""
     with _lock:
         return _pacers.setdefault(account, Pacer())

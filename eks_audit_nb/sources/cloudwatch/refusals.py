@@ -6,9 +6,9 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from eks_audit_nb.aws import DENIED, NOT_LOGGED_IN
+from eks_audit_nb.aws import DENIED, NOT_LOGGED_IN, about_credentials, told
 from eks_audit_nb.errors import CloudWatchError, EksAuditError, QueryError, SourceError
 from eks_audit_nb.insights.nearness import nearest
 from eks_audit_nb.sources.cloudwatch.log_groups import LogGroups
@@ -32,13 +32,13 @@ def explained(error: Exception, text: str, groups: LogGroups, session: Any, logs
         session: For what else has to be asked to say what is wrong.
         logs: The client that was refused.
     """
-    if isinstance(error, NoCredentialsError):
-        return CloudWatchError("There are no AWS credentials. Log in, or choose a profile with AWS_PROFILE.")
+    if said := about_credentials(error):
+        return CloudWatchError(said)
     if not isinstance(error, ClientError):
         return CloudWatchError(f"AWS cannot be reached: {error}")
     code, message = str(error.response["Error"]["Code"]), error.response["Error"].get("Message", "")
     if code == "MalformedQueryException" and message.startswith(_BEFORE_CREATION):
-        return CloudWatchError(f"{code}: {message} {_creation(groups, logs)}".strip())
+        return CloudWatchError(told(error, _creation(groups, logs)))
     if code == "MalformedQueryException" and text:
         details: dict[str, Any] = dict(error.response)
         location = details.get("queryCompileError", {}).get("location", {})
@@ -56,7 +56,7 @@ def explained(error: Exception, text: str, groups: LogGroups, session: Any, logs
             "LimitExceededException": "Too many queries run in this account; try again when some have ended.",
             "ThrottlingException": "The account's request rate is used up; try again in a minute.",
         }.get(code, "")
-    return CloudWatchError(f"{code}: {message} {advice}".strip())
+    return CloudWatchError(told(error, advice))
 
 
 _POLICY = "The README has the least policy for reading."

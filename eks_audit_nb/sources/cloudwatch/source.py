@@ -113,8 +113,8 @@ class CloudWatchSource:
         self.log_group = self.groups.names[0]
         self.cluster = self.groups.clusters[0] if self.groups.clusters else ""
         self.dollars_per_gigabyte, self.max_bytes, self._max_rows = dollars_per_gigabyte, max_bytes, max_rows
-        self._session, self._logs, key = logs_client(self.groups.region, session)
-        self._pacer = pacer or shared(self._logs.meta.endpoint_url, key)
+        self._session, self._logs, account = logs_client(self.groups.region, session)
+        self._pacer = pacer or shared(self._logs.meta.endpoint_url, account)
         self._caller = Caller(self._logs, self._pacer, self._explained)
 
     @property
