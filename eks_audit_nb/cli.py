@@ -93,16 +93,15 @@ def build_parser() -> argparse.ArgumentParser:
         help="let each notebook ask the cluster, instead of collecting its events once; CloudWatch only",
     )
     report.add_argument("--workers", metavar="N", type=_from_one, help="notebooks at once (default: one a processor)")
-    _add_window(report)
-    _add_parameters(report)
+    _add_question(report)
+    _add_max_bytes(report)
     report.set_defaults(command=_report)
 
     query = commands.add_parser("query", help="answer one query and print the rows")
     query.add_argument("source", metavar="SOURCE", help=_SOURCE_HELP)
     query.add_argument("query", metavar="QUERY", help="a name from `eks-audit queries`, a file, or Insights text")
     query.add_argument("--format", choices=("table", "csv", "jsonl"), default="table", help="default: table")
-    _add_window(query)
-    _add_parameters(query)
+    _add_question(query)
     query.add_argument(
         "--table",
         metavar=("NAME", "FILE"),
@@ -132,8 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_price,
         help="what your region asks for a gigabyte scanned (default: AWS's us-east-1 list price)",
     )
-    _add_window(estimate)
-    _add_parameters(estimate)
+    _add_question(estimate)
     estimate.set_defaults(command=_estimate)
 
     queries = commands.add_parser("queries", help="the queries that ship, or the whole of one")
@@ -169,6 +167,11 @@ def build_parser() -> argparse.ArgumentParser:
     lab.add_argument("--dir", metavar="DIR", default="eks-audit-notebooks", help="where the copy is kept")
     lab.set_defaults(command=_lab)
     return parser
+
+
+def _add_question(parser: argparse.ArgumentParser) -> None:
+    _add_window(parser)
+    _add_parameters(parser)
 
 
 def _add_window(parser: argparse.ArgumentParser, remark: str = "") -> None:
@@ -266,11 +269,15 @@ def _gathered(given: argparse.Namespace, notebooks: int) -> str | Gathered:
     """What is collected once for several notebooks; the source itself where each one asks it."""
     from eks_audit_nb.sources.base import CLOUDWATCH
 
-    if notebooks < 2 or given.no_collect or not given.source.startswith(CLOUDWATCH):
+    is_collected = given.source.startswith(CLOUDWATCH) and not given.no_collect
+    if given.max_bytes and not is_collected:
+        raise SourceError("--max-bytes is for a cluster whose events are collected, and so not with --no-collect.")
+    # One notebook asks for less than all events, but only a case has a price that is known before.
+    if not is_collected or (notebooks < 2 and not given.max_bytes):
         return str(given.source)
     from eks_audit_nb.reporting.collected import collect_for_report
 
-    gathered = collect_for_report(given.source, given.start, given.end, _say)
+    gathered = collect_for_report(given.source, given.start, given.end, _say, max_bytes=given.max_bytes)
     _say(gathered.said)
     return gathered
 

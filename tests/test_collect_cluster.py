@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -318,6 +319,52 @@ def test_broken_off_while_it_is_finished(
 
 def _fail(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_full_disk(
+    service: FakeCloudWatch, prod: CloudWatchSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full is said in words; what was fetched is kept, and with room the same command goes on."""
+    events = spread(400)
+    service.become(LogGroup(PROD, events))
+    with monkeypatch.context() as patch:
+
+        def full(*_: object, **__: object) -> None:
+            raise duckdb.IOException('Could not write file "x": No space left on device')
+
+        patch.setattr("eks_audit_nb.collecting.finishing.write_parts", full)
+        with pytest.raises(
+            SourceError, match=r"case: the disk is full\. What was fetched is kept in .*\.begun-case: the"
+        ):
+            collect(prod, tmp_path / "case")
+    service.forget()
+    collect(prod, tmp_path / "case")
+    assert asked(service) == []
+    assert lines(tmp_path / "case") == expected(events)
+
+
+def test_another_account(service: FakeCloudWatch, prod: CloudWatchSource, tmp_path: Path) -> None:
+    """Logs of two accounts whose clusters have one name do not get into one case, begun or finished."""
+    now = time.time_ns() // 1_000_000
+    start, end, out = to_text(now - HOUR), to_text(now), tmp_path / "case"
+    events = spread(400, start=now - HOUR, end=now)
+    others = [Event(**{**vars(each), "log": f"444455556666:{PROD}"}) for each in [*events, *spread(9, start=now - 9)]]
+    trouble = Behaviour(faults={Fault.CANCEL: Occasions(every=6)})
+    service.become(LogGroup(PROD, events), behaviour=trouble)
+    with pytest.raises(CloudWatchError):
+        collect(prod, out, start, end)
+    service.become(LogGroup(PROD, others))
+    with pytest.raises(SourceError, match=r"\.begun-case holds events of the accounts 111122223333 and 444455556666"):
+        collect(prod, out, start, end)
+    shutil.rmtree(tmp_path / ".begun-case")
+    service.become(LogGroup(PROD, events))
+    collect(prod, out, start, end)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    service.become(LogGroup(PROD, others))
+    with pytest.raises(SourceError, match=r"is of the account 111122223333, and these credentials are of 444455556666"):
+        collect(prod, out, start, end)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert not (tmp_path / ".begun-case").exists()
 
 
 def test_a_damaged_window(service: FakeCloudWatch, prod: CloudWatchSource, tmp_path: Path) -> None:

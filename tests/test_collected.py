@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pytest
 from eks_audit_nb import cli, connect
 from eks_audit_nb.cli import main
 from eks_audit_nb.cluster import recording_of
-from eks_audit_nb.errors import CloudWatchError
+from eks_audit_nb.errors import CloudWatchError, SourceError
 from eks_audit_nb.reporting.collected import collect_for_report
 from eks_audit_nb.sources.cloudtrail import trail_of
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
@@ -122,8 +123,50 @@ def test_nothing_to_collect(account: Account) -> None:
 def test_a_failure_on_the_way(account: Account) -> None:
     """A service that fails once rows are there is an error: to ask each notebook then would be paid for again."""
     account.log.behaviour = Behaviour(faults={Fault.CANCEL: Occasions(every=3)})
-    with pytest.raises(CloudWatchError, match="the same command goes on from there"):
-        collect_for_report("cloudwatch:prod", "", "", silent)
+    with pytest.raises(CloudWatchError, match="the same command goes on from there") as raised:
+        collect_for_report("cloudwatch:prod", "-2h", "", silent)
+    again = re.search("This window again is: --start ([0-9T:.-]+Z) --end ([0-9T:.-]+Z)$", str(raised.value))
+    assert again
+    account.log.behaviour = Behaviour()
+    said: list[str] = []
+    assert collect_for_report("cloudwatch:prod", again[1], again[2], said.append).case
+    assert said[0].startswith("Going on with what was begun: 1 windows are here")
+
+
+def test_interrupted(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C tells the window in which the report is gone on with, since its times may count from now."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eks_audit_nb.collecting.cluster.prove", interrupt)
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        collect_for_report("cloudwatch:prod", "-2h", "", said.append)
+    assert said[-1].startswith("This window again is: --start ")
+
+
+@pytest.mark.parametrize("notebooks", [["02"], ["02", "04"]])
+def test_what_a_report_may_scan(
+    account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str], notebooks: list[str]
+) -> None:
+    """With --max-bytes a report collects or is refused before it scans anything, be it of one notebook."""
+    command = ["report", "cloudwatch:prod", *notebooks, "--out", str(tmp_path / "out"), "--max-bytes"]
+    assert main([*command, "1000"]) == 1
+    assert "This would scan up to" in capsys.readouterr().err
+    assert account.row_queries() == []
+    if len(notebooks) == 1:
+        assert main([*command, "1000000"]) == 0
+        assert len(account.row_queries()) == 2
+
+
+@pytest.mark.parametrize("source", ["sample", "cloudwatch:prod"])
+def test_what_cannot_be_bounded(account: Account, source: str) -> None:
+    """Where nothing is collected --max-bytes is an error: it would hold nobody."""
+    given = cli.build_parser().parse_args(["report", source, "02", "--no-collect", "--max-bytes", "9"])
+    with pytest.raises(SourceError, match="--max-bytes is for a cluster whose events are collected"):
+        cli._gathered(given, 1)
+    assert account.log.calls == []
 
 
 def test_the_cluster_behind_a_case(account: Account, tmp_path: Path) -> None:

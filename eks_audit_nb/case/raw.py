@@ -74,14 +74,14 @@ def counts_by_bin(stretches: Sequence[Stretch], width: int) -> dict[int, int]:
     return found
 
 
-def account_of(stretches: Sequence[Stretch]) -> str:
-    """The account of the first row, from its @log, "account:group"; "" where that does not tell it."""
+def accounts_of(stretches: Sequence[Stretch]) -> list[str]:
+    """The accounts of the rows, sorted, from their @log, "account:group"; those that do not tell it are left out."""
+    found: set[str] = set()
     with reading(stretches) as connection:
         for each in stretches:
-            for (log,) in connection.execute(f"SELECT log FROM {within()} LIMIT 1", parameters_of(each)).fetchall():
-                account = str(log).partition(":")[0]
-                return account if account.isdecimal() else ""
-    return ""
+            sql = f"SELECT DISTINCT split_part(log, ':', 1) FROM {within()}"
+            found |= {account for (account,) in connection.execute(sql, parameters_of(each)).fetchall()}
+    return sorted(account for account in found if account.isdecimal())
 
 
 def write_counts(counts: Mapping[int, int], path: Path) -> None:

@@ -11,6 +11,8 @@ same, which is half of the price. And log groups of the class Infrequent Access 
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from pathlib import Path
 import duckdb
 
 from eks_audit_nb.case.manifest import Collected, Manifest, is_case, read_manifest
-from eks_audit_nb.case.raw import account_of
+from eks_audit_nb.case.raw import accounts_of
 from eks_audit_nb.collecting.begun import Asked, Begun
 from eks_audit_nb.collecting.finishing import (
     counts_name,
@@ -41,6 +43,7 @@ QUERY = (
 )
 # Delivery is best effort and takes minutes. Source: EKS User Guide, "Send control plane logs to CloudWatch Logs".
 UNSETTLED_MS = 15 * 60_000
+_FULL = os.strerror(errno.ENOSPC)  # which DuckDB's errors quote
 # How many windows are fetched at once: each is some 30 MB until it is on disk.
 _AT_ONCE = 5
 
@@ -86,8 +89,15 @@ def collect_cluster(
             time.sleep(settle_minutes * 60)
             manifest = _mended(source, out, start, end, say)
     except (OSError, duckdb.Error) as error:
-        raise SourceError(f"The case cannot be made in {out}: {error}.") from None
+        reason = "the disk is full" if _FULL in str(error) else str(error)
+        raise SourceError(f"The case cannot be made in {out}: {reason}. {_kept(out)}".strip()) from None
     return manifest
+
+
+def _kept(out: Path) -> str:
+    """Where a run that was broken off is gone on with; "" where nothing was begun."""
+    begun = Begun(out)
+    return f"What was fetched is kept in {begun.folder}: the same command goes on from there." if begun.asked else ""
 
 
 def _made(
@@ -115,15 +125,20 @@ def _made(
             before = part.bytes_scanned
         proof = prove(source, QUERY, begun, window, _period(asked.bin_ms), asked.counts)
     except CloudWatchError as error:
-        raise CloudWatchError(
-            f"{error}\nWhat was fetched is kept in {begun.folder}: the same command goes on from there."
-        ) from None
+        raise CloudWatchError(f"{error}\n{_kept(out)}") from None
+    accounts = accounts_of(begun.stretches())
+    if len(accounts) > 1 and _is_one_account(source):
+        raise SourceError(
+            f"{begun.folder} holds events of the accounts {' and '.join(accounts)}: it was gone on with by another "
+            "AWS_PROFILE. Remove that folder and begin anew."
+        )
     if not any(piece.rows for piece in begun.pieces):
         if proof.doubts:
             raise CloudWatchError(f"No audit event came from {window}. {' '.join(proof.doubts)} Run it again.")
         begun.clear()
         raise NoEventsError(f"There is no audit event in {window}. {' '.join(source.about_nothing())}")
-    collected = _collected(source, asked, proof, begun, asked.asked_ms)
+    account = accounts[0] if len(accounts) == 1 else ""
+    collected = _collected(source, asked, proof, begun, asked.asked_ms, account)
     return make_case(begun, out, collected, _counts(proof), _doubts(proof, begun)), was_begun
 
 
@@ -146,13 +161,20 @@ def _mended(source: CloudWatchSource, out: Path, start: str, end: str, say: Call
     _say_cost(source, f"Asking again for {tail}", size, "for counting, and what grew once more", say)
     asked_ms = to_milliseconds(datetime.now(UTC))
     proof = prove(source, QUERY, begun, tail, _period(known.bin_ms), None)
+    others = [account for account in accounts_of(begun.stretches()) if account != known.account]
+    if others and known.account and _is_one_account(source):
+        begun.clear()
+        raise SourceError(
+            f"{out} is of the account {known.account}, and these credentials are of {' and '.join(others)}. Nothing "
+            "was changed. Choose the profile of that account with AWS_PROFILE, or give --out another folder."
+        )
     counted = None
     if proof.counted is not None:
         first = tail.start_ms // known.bin_ms * known.bin_ms
         earlier = {each: number for each, number in counts_of(before, out).items() if each < first}
         counted = earlier | dict(proof.counted)
     whole = Proof(known.window, known.bin_ms, counted, begun.counts(known.window, known.bin_ms), proof.bytes_scanned)
-    collected = _collected(source, asked, whole, begun, asked_ms, before)
+    collected = _collected(source, asked, whole, begun, asked_ms, known.account, before)
     return mend_case(before, out, begun, collected, _counts(whole), _doubts(whole, begun))
 
 
@@ -223,12 +245,25 @@ def _same(source: CloudWatchSource, start: str, end: str, asked: Asked, where: s
     return asked.window
 
 
+def _is_one_account(source: CloudWatchSource) -> bool:
+    """Whether all events are of the caller's account; clusters of two accounts may have one name.
+
+    ARNs name theirs, and with other credentials they are the same.
+    """
+    return not any(each.startswith("arn:") for each in source.groups.identifiers)
+
+
 def _collected(
-    source: CloudWatchSource, asked: Asked, proof: Proof, begun: Begun, asked_ms: int, before: Manifest | None = None
+    source: CloudWatchSource,
+    asked: Asked,
+    proof: Proof,
+    begun: Begun,
+    asked_ms: int,
+    account: str,
+    before: Manifest | None = None,
 ) -> Collected:
     known = before.collected if before else None
     bins = (proof.counted or {}).keys() | proof.held.keys()
-    account = known.account if known else account_of(begun.stretches())
     scanned = begun.bytes_scanned + proof.bytes_scanned
     dollars = Statistics(bytes_scanned=scanned, dollars_per_gigabyte=source.dollars_per_gigabyte).dollars
     unsettled_ms = asked_ms - UNSETTLED_MS

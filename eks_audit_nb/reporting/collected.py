@@ -45,7 +45,9 @@ class Gathered:
         return {"source": str(self.case), **times, "live": "true"}
 
 
-def collect_for_report(source: str, start: str, end: str, say: Callable[[str], object]) -> Gathered:
+def collect_for_report(
+    source: str, start: str, end: str, say: Callable[[str], object], *, max_bytes: int | None = None
+) -> Gathered:
     """Collect what a report is about.
 
     Args:
@@ -53,12 +55,13 @@ def collect_for_report(source: str, start: str, end: str, say: Callable[[str], o
         start: As for `Source.run`.
         end: As for `Source.run`.
         say: Is told what is done and what it will cost.
+        max_bytes: Refuse to start what would scan more; whatever keeps it from being collected is an error then.
 
     Raises:
         CloudWatchError: The service failed on the way; the same report goes on from there.
         SourceError: The case cannot be written.
     """
-    cluster = CloudWatchSource(source.removeprefix(CLOUDWATCH))
+    cluster = CloudWatchSource(source.removeprefix(CLOUDWATCH), max_bytes=max_bytes)
     try:
         window = cluster.window(start, end)
         facts = (cluster.region, *cluster.groups.identifiers, window.start_ms, window.end_ms)
@@ -72,8 +75,13 @@ def collect_for_report(source: str, start: str, end: str, say: Callable[[str], o
 
         try:
             case = case_in_place(facts, make)
+        except KeyboardInterrupt:
+            say(_again(window))
+            raise
         except CloudWatchError as error:
             if begun_before != [0] and not isinstance(error, NoEventsError):
+                raise CloudWatchError(f"{error} {_again(window)}") from None
+            if max_bytes is not None:
                 raise
             # No log group yet, or nothing in it: that is for the notebooks to tell, each in its own words.
             return Gathered(source, f"Nothing was collected, and each notebook asked the cluster: {error}")
@@ -82,6 +90,12 @@ def collect_for_report(source: str, start: str, end: str, say: Callable[[str], o
     known = read_manifest(case).collected
     assert known is not None  # noqa: S101  # `collect_cluster` wrote it
     return Gathered(source, _said(known, read_manifest(case).events), case, window)
+
+
+def _again(window: Window) -> str:
+    """How a report whose times count from now is gone on with."""
+    start, end = (to_text(each).replace(" ", "T") + "Z" for each in (window.start_ms, window.end_ms))
+    return f"This window again is: --start {start} --end {end}"
 
 
 def _said(known: Collected, events: int) -> str:
