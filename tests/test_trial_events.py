@@ -150,7 +150,8 @@ def test_a_namespace_of_its_own(play: Play, cluster: FakeKubernetes) -> None:
         for event in cluster.events
         if event["verb"] == "create" and event["objectRef"]["resource"] == "namespaces"
     ]
-    assert sent["metadata"] == {"generateName": "eks-audit-trial-", "labels": LABELS}
+    assert sent["metadata"]["labels"] == LABELS
+    assert sent["metadata"]["name"].startswith("eks-audit-trial-")
     assert (cluster.namespaces, cluster.secrets) == ({}, {})
 
 
@@ -250,6 +251,37 @@ def test_interrupted(play: Play, cluster: FakeKubernetes) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         play(progress=interrupt)
+    assert (cluster.namespaces, cluster.secrets) == ({}, {})
+
+
+def test_an_answer_that_is_lost(play: Play, cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A namespace that was made, whose answer never came, does not stay."""
+    from kubernetes import client
+
+    create = client.CoreV1Api.create_namespace
+
+    def lose(*given: Any, **settings: Any) -> None:
+        create(*given, **settings)
+        raise OSError("Connection reset by peer")
+
+    monkeypatch.setattr(client.CoreV1Api, "create_namespace", lose)
+    with pytest.raises(ClusterError, match="The API server cannot be reached"):
+        play()
+    assert [event["verb"] for event in cluster.events] == ["create", "delete"]
+    assert cluster.namespaces == {}
+
+
+def test_interrupted_while_it_is_removed(play: Play, cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the Secret is being removed still removes the namespace with all that is in it."""
+    from kubernetes import client
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client.CoreV1Api, "delete_namespaced_secret", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        play()
+    assert cluster.made
     assert (cluster.namespaces, cluster.secrets) == ({}, {})
 
 

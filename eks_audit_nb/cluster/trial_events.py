@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 
 import pandas as pd
@@ -246,9 +247,15 @@ def _play(
     from kubernetes import client
 
     core = client.CoreV1Api(api_client)
-    body = {"metadata": {"generateName": NAMESPACE_PREFIX, "labels": LABELS}}
-    made = _asked(lambda: core.create_namespace(body, **_TIMEOUT), "create namespaces")
-    namespace = str(made.metadata.name)
+    # Not a name of the server's, which would be lost with its answer.
+    namespace = f"{NAMESPACE_PREFIX}{token_hex(4)}"
+    body = {"metadata": {"name": namespace, "labels": LABELS}}
+    try:
+        _asked(lambda: core.create_namespace(body, **_TIMEOUT), "create namespaces")
+    except BaseException:  # it may have been made all the same
+        with suppress(Exception):
+            core.delete_namespace(namespace, **_TIMEOUT)
+        raise
     try:
         progress(f"The namespace {namespace} is made.")
         _asked(
@@ -278,12 +285,16 @@ def _remove(core: Any, namespace: str, removal: float) -> bool:
     """Remove the Secret, then the namespace with all that is in it; gives whether the namespace is gone."""
     from kubernetes.client.exceptions import ApiException
 
-    # If this is refused, the Secret goes with its namespace.
-    with suppress(ClusterError):
-        _asked(lambda: core.delete_namespaced_secret(SECRET, namespace, **_TIMEOUT), "delete secrets", is_quoted=False)
     by_hand = f"Remove it with: kubectl delete namespace {namespace}"
     still = f"THE NAMESPACE {namespace} IS STILL THERE, perhaps with the Secret in it. {by_hand} "
-    _asked(lambda: core.delete_namespace(namespace, **_TIMEOUT), "delete namespaces", still)
+    try:
+        # If this is refused or interrupted, the Secret goes with its namespace.
+        with suppress(ClusterError):
+            _asked(
+                lambda: core.delete_namespaced_secret(SECRET, namespace, **_TIMEOUT), "delete secrets", is_quoted=False
+            )
+    finally:
+        _asked(lambda: core.delete_namespace(namespace, **_TIMEOUT), "delete namespaces", still)
     began = time.monotonic()
     while time.monotonic() - began < removal:
         try:
