@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -149,6 +153,28 @@ def test_window_and_parameters_reach_the_notebooks(tmp_path: Path) -> None:
     (result,) = report.runs[0].results
     assert (result["start"], result["end"]) == ("2026-11-24T22:30:00+00:00", "2026-11-24T22:31:00+00:00")
     assert report.record()["parameters"] == {"namespace": "kube-system"}
+
+
+def test_an_interrupt_comes_to_the_kernels(tmp_path: Path) -> None:
+    """Ctrl-C ends a report at once, and what a notebook is about to take back is taken back before."""
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    code = f"""
+import pathlib, time
+pathlib.Path({str(begun)!r}).touch()
+try:
+    time.sleep(60)
+finally:
+    time.sleep(0.5)
+    pathlib.Path({str(ended)!r}).touch()
+"""
+    notebook = make_notebook(tmp_path / "waits.ipynb", code)
+    command = [sys.executable, "-m", "eks_audit_nb.cli", "report", "sample", str(notebook.path)]
+    process = subprocess.Popen([*command, "--out", str(tmp_path / "out")], stderr=subprocess.PIPE, text=True)
+    while not begun.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "eks-audit: interrupted" in process.communicate(timeout=30)[1]
+    assert (process.returncode, ended.exists()) == (ERROR, True)
 
 
 def test_unknown_parameters_are_refused(tmp_path: Path) -> None:

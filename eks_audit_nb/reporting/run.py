@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from tqdm import tqdm
 
 from eks_audit_nb.errors import NotebookError
@@ -176,17 +179,29 @@ def run_report(
         waiting = {pool.submit(_run, notebook, values, out, footer, names): notebook for notebook, values in prepared}
         bar = tqdm(total=len(waiting), unit="notebook", disable=not progress)
         runs: dict[Notebook, NotebookRun] = {}
-        with bar:
-            for future in as_completed(waiting):
-                runs[waiting[future]] = future.result()
-                bar.set_postfix_str(waiting[future].name)
-                bar.update()
+        try:
+            with bar:
+                for future in as_completed(waiting):
+                    runs[waiting[future]] = future.result()
+                    bar.set_postfix_str(waiting[future].name)
+                    bar.update()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _interrupt_kernels()
+            raise
     ordered = tuple(runs[notebook] for notebook in notebooks)
     said = "" if isinstance(source, str) else source.said
     report = Report(name, start, end, given, made, __version__, ordered, said)
     (out / "index.html").write_text(index_html(report), encoding="utf-8")
     (out / "report.json").write_text(json.dumps(report.record(), indent=2) + "\n", encoding="utf-8")
     return report
+
+
+def _interrupt_kernels() -> None:
+    """Let Ctrl-C come to the kernels, which a terminal does not tell: they stop queries and take back what they did."""
+    for kernel in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            kernel.send_signal(signal.SIGINT)
 
 
 def _refuse_clashes(notebooks: tuple[Notebook, ...], out: Path) -> None:
