@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from eks_audit_nb.collecting import collect_cluster
 from eks_audit_nb.errors import CloudWatchError, EksAuditError
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.cloudwatch.refusals import missing_action
@@ -170,8 +171,8 @@ def test_profiles(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch, tmp_
 # --- the policy -----------------------------------------------------------------------------------------------------
 
 
-def test_the_least_policy(service: FakeCloudWatch) -> None:
-    """The policy in the README allows what the code calls, whatever happens, and nothing else."""
+def test_the_least_policy(service: FakeCloudWatch, tmp_path: Path) -> None:
+    """The policy in the README allows what queries, estimates and collect call, whatever happens, and nothing else."""
     day = ("2026-11-24T10:00:00Z", "2026-11-24T10:59:59Z")
     before = ("2026-11-20T10:00:00Z", "2026-11-20T10:59:59Z")
     behind = ("2026-11-25T10:00:00Z", "2026-11-25T10:59:59Z")
@@ -186,6 +187,8 @@ def test_the_least_policy(service: FakeCloudWatch) -> None:
             for action in (source.run, source.estimate, lambda *given, of=source: list(of.windows(*given))):
                 with suppress(EksAuditError):
                     action(text, *window)
+        with suppress(EksAuditError):
+            collect_cluster(source, tmp_path / f"{len(service.requests)}", *window, say=lambda _: None)
         source.close()
     called = {f"{'eks' if action == 'DescribeCluster' else 'logs'}:{action}" for action, _ in service.requests}
     policy = json.loads(re.findall(r"```json\n(.*?)```", README.read_text(), re.DOTALL)[0])
