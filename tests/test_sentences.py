@@ -170,7 +170,7 @@ def test_access_entries_are_counted() -> None:
         policy("AmazonEKSClusterAdminPolicy", errorCode="AccessDenied"),
     )
     assert text == (
-        f"There were 2 changes of access through the EKS API ({ALICE}), 1 that failed ({ALICE}). "
+        f"There were 2 changes of access through the EKS API ({ALICE}), and 1 more that failed ({ALICE}). "
         "AmazonEKSClusterAdminPolicy was given to arn:aws:iam::111122223333:role/Shadow."
     )
 

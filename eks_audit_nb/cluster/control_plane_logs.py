@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from eks_audit_nb.aws import code_of, explained
@@ -160,7 +161,9 @@ def logging_status(session: Any, cluster: str) -> LoggingStatus:
     Raises:
         ClusterError: The cluster is not there, or the caller may not ask.
     """
-    with explained("eks:DescribeCluster", cluster, ClusterError), closing(session.client("eks")) as eks:
+    # Where EKS cannot be reached, as from a network that only has an endpoint for the logs, boto3 would wait for minutes.
+    brief = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    with explained("eks:DescribeCluster", cluster, ClusterError), closing(session.client("eks", config=brief)) as eks:
         described = eks.describe_cluster(name=cluster)["cluster"]
         region = str(eks.meta.region_name or "")
     setups = described.get("logging", {}).get("clusterLogging", [])

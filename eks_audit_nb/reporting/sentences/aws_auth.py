@@ -40,7 +40,7 @@ def _access_changes(entries: pd.DataFrame, trail: Trail) -> str:
     failed = entries[entries["outcome"] != DONE]
     were = "was" if len(done) == 1 else "were"
     text = f"There {were} {count(len(done), 'change')} of access through the EKS API{by(done, 'arn')}"
-    text += f", {len(failed)} that failed{by(failed, 'arn')}. " if len(failed) else ". "
+    text += f", and {len(failed)} more that failed{by(failed, 'arn')}. " if len(failed) else ". "
     admins = done[done["is_admin"].fillna(False)]
     for change, words in (("access policy given", "was given to"), ("access policy taken", "was taken from")):
         whom = list(dict.fromkeys(admins.loc[admins["change"] == change, "identity"].fillna("an unknown identity")))
