@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eks_audit_nb.case.events import write_parts
-from eks_audit_nb.case.raw import Stretch, account_of, counts_by_bin, read_counts, write_counts, write_raw
+from eks_audit_nb.case.raw import Stretch, accounts_of, counts_by_bin, read_counts, write_counts, write_raw
 from eks_audit_nb.window import Window
 
 from conftest import audit_event
@@ -79,7 +79,7 @@ def test_counts_and_account(tmp_path: Path) -> None:
     assert read_counts(tmp_path / "counts.parquet") == {0: 1, 50: 2}
     write_raw(frame([(1, "s", "{}")]), tmp_path / "raw.parquet")
     stretch = Stretch(Window(0, 5), tmp_path / "raw.parquet")
-    assert account_of([stretch]) == "111122223333"
-    assert account_of([]) == ""
+    assert accounts_of([stretch]) == ["111122223333"]
+    assert accounts_of([]) == []
     write_raw(frame([(1, "s", "{}")]).assign(**{"@log": "group"}), tmp_path / "other.parquet")
-    assert account_of([Stretch(Window(0, 5), tmp_path / "other.parquet")]) == ""
+    assert accounts_of([Stretch(Window(0, 5), tmp_path / "other.parquet")]) == []

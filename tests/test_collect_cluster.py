@@ -240,11 +240,11 @@ def test_what_it_costs(service: FakeCloudWatch, tmp_path: Path) -> None:
 
 def test_broken_off(service: FakeCloudWatch, prod: CloudWatchSource, tmp_path: Path) -> None:
     """After an error the same command goes on: what is there is not asked again, nor counted; the case is the same."""
-    events = spread(400)
+    events = spread(1200)
     service.become(LogGroup(PROD, events))
     collect(prod, tmp_path / "whole")
     everything = asked(service)
-    service.become(LogGroup(PROD, events), behaviour=Behaviour(faults={Fault.CANCEL: Occasions(every=6)}))
+    service.become(LogGroup(PROD, events), behaviour=Behaviour(faults={Fault.CANCEL: Occasions(every=12)}))
     with pytest.raises(CloudWatchError, match=r"(?s)Cancelled.*is kept in .*\.begun-case: the same command goes on"):
         collect(prod, tmp_path / "case")
     assert not (tmp_path / "case").exists()
@@ -347,9 +347,9 @@ def test_another_account(service: FakeCloudWatch, prod: CloudWatchSource, tmp_pa
     """Logs of two accounts whose clusters have one name do not get into one case, begun or finished."""
     now = time.time_ns() // 1_000_000
     start, end, out = to_text(now - HOUR), to_text(now), tmp_path / "case"
-    events = spread(400, start=now - HOUR, end=now)
+    events = spread(1200, start=now - HOUR, end=now)
     others = [Event(**{**vars(each), "log": f"444455556666:{PROD}"}) for each in [*events, *spread(9, start=now - 9)]]
-    trouble = Behaviour(faults={Fault.CANCEL: Occasions(every=6)})
+    trouble = Behaviour(faults={Fault.CANCEL: Occasions(every=12)})
     service.become(LogGroup(PROD, events), behaviour=trouble)
     with pytest.raises(CloudWatchError):
         collect(prod, out, start, end)
@@ -369,8 +369,8 @@ def test_another_account(service: FakeCloudWatch, prod: CloudWatchSource, tmp_pa
 
 def test_a_damaged_window(service: FakeCloudWatch, prod: CloudWatchSource, tmp_path: Path) -> None:
     """A file of a begun case that was changed is not used; the proof finds what is missing, and it is asked again."""
-    events = spread(400)
-    service.become(LogGroup(PROD, events), behaviour=Behaviour(faults={Fault.CANCEL: Occasions(every=6)}))
+    events = spread(1200)
+    service.become(LogGroup(PROD, events), behaviour=Behaviour(faults={Fault.CANCEL: Occasions(every=12)}))
     with pytest.raises(CloudWatchError):
         collect(prod, tmp_path / "case")
     file = next((tmp_path / ".begun-case").glob("piece-000001.parquet"))

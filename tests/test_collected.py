@@ -130,7 +130,7 @@ def test_a_failure_on_the_way(account: Account) -> None:
     account.log.behaviour = Behaviour()
     said: list[str] = []
     assert collect_for_report("cloudwatch:prod", again[1], again[2], said.append).case
-    assert said[0].startswith("Going on with what was begun: 1 windows are here")
+    assert said[0].startswith("Going on with what was begun. Windows that are here: 1,")
 
 
 def test_interrupted(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,19 @@ def test_which_action(message: str, action: str) -> None:
     assert missing_action(message, "GetQueryResults") == action
 
 
+def test_an_explicit_deny(service: FakeCloudWatch) -> None:
+    """Where a policy denies a call, no other one is said to be lacking: it would not help."""
+    message = (
+        "User: arn:aws:iam::111122223333:user/alice is not authorized to perform: logs:StartQuery on resource: x "
+        "with an explicit deny in a service control policy"
+    )
+    service.behaviour.refusal = (400, "AccessDeniedException", message)
+    said = refusal("prod", "stats count(*)")
+    assert said.endswith(
+        "control policy. A policy denies logs:StartQuery whatever others allow; whoever wrote it has to lift that."
+    )
+
+
 def test_a_misspelt_cluster(service: FakeCloudWatch) -> None:
     """A log group that is not there is named with the nearest one that is."""
     said = refusal("stagin-1")

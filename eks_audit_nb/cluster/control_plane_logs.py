@@ -161,7 +161,7 @@ def logging_status(session: Any, cluster: str) -> LoggingStatus:
     Raises:
         ClusterError: The cluster is not there, or the caller may not ask.
     """
-    # Where EKS cannot be reached, as from a network that only has an endpoint for the logs, boto3 would wait for minutes.
+    # Where only the logs have an endpoint, boto3 would wait minutes for EKS.
     brief = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
     with explained("eks:DescribeCluster", cluster, ClusterError), closing(session.client("eks", config=brief)) as eks:
         described = eks.describe_cluster(name=cluster)["cluster"]

@@ -112,7 +112,7 @@ def _made(
     if begun.asked:
         window = _same(source, start, end, begun.asked, str(begun.folder))
         left = begun.left()
-        say(f"Going on with what was begun: {len(begun.pieces):,} windows are here, {len(left):,} are left.")
+        say(f"Going on with what was begun. Windows that are here: {len(begun.pieces):,}, left: {len(left):,}.")
     else:
         window = source.window(start, end)
         _plan(source, begun, window, start, end, say)

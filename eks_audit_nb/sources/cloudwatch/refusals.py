@@ -17,6 +17,8 @@ from eks_audit_nb.window import to_text
 _ACTION = re.compile(r"perform: ?(?P<action>[\w-]+:\w+)")
 # How a refusal of a window before the log group's creation begins, as AWS's own "large query" example looks for it.
 _BEFORE_CREATION = "Query's end date and time"
+# Source: IAM User Guide, "Troubleshoot access denied error messages".
+_EXPLICIT_DENY = "with an explicit deny"
 _PREFIX = "/aws/eks/"
 # How many log groups are looked through for a name that is near: pages of 50.
 _PAGES = 10
@@ -48,7 +50,10 @@ def explained(error: Exception, text: str, groups: LogGroups, session: Any, logs
     if code == "ResourceNotFoundException":
         advice = _missing(groups, session, logs) if error.operation_name == "StartQuery" else ""
     elif code in DENIED:
-        advice = f"The caller's IAM policy lacks {missing_action(message, error.operation_name)}. {_POLICY}"
+        action = missing_action(message, error.operation_name)
+        advice = f"The caller's IAM policy lacks {action}. {_POLICY}"
+        if _EXPLICIT_DENY in message:
+            advice = f"A policy denies {action} whatever others allow; whoever wrote it has to lift that."
     elif code in NOT_LOGGED_IN:
         advice = "The credentials are not valid any more. Log in again, or choose a profile with AWS_PROFILE."
     else:
