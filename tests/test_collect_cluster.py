@@ -367,6 +367,25 @@ def test_another_account(service: FakeCloudWatch, prod: CloudWatchSource, tmp_pa
     assert not (tmp_path / ".begun-case").exists()
 
 
+def test_two_runs_at_once(service: FakeCloudWatch, prod: CloudWatchSource, tmp_path: Path) -> None:
+    """While one run collects into a folder another one is refused; what the first one began stays as it was."""
+    service.become(LogGroup(PROD, spread(40)))
+    out = tmp_path / "case"
+    seen: list[str] = []
+
+    def say(_: str) -> None:
+        with pytest.raises(
+            SourceError, match="case is being collected by another run. Wait until it has ended"
+        ) as error:
+            collect(prod, out)
+        seen.append(str(error.value))
+
+    collect_cluster(prod, out, START, END, say=say)
+    assert len(seen) == 1
+    assert verify(out).problems == ()
+    assert [path.name for path in tmp_path.iterdir()] == ["case"]
+
+
 def test_a_damaged_window(service: FakeCloudWatch, prod: CloudWatchSource, tmp_path: Path) -> None:
     """A file of a begun case that was changed is not used; the proof finds what is missing, and it is asked again."""
     events = spread(1200)

@@ -78,19 +78,29 @@ def case_in_place(facts: Sequence[object], make: Callable[[Path], object]) -> Pa
     Raises:
         SourceError: The folder cannot be written.
     """
-    root = _root()
+    root = cache_folder()
     folder = root / hashlib.sha256(json.dumps([FORMAT, *facts]).encode()).hexdigest()[:32]
-    try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SourceError(
-            f"No case can be kept in {root}: {error}. "
-            "Name another folder with the environment variable EKS_AUDIT_CACHE."
-        ) from None
     make(folder)
     os.utime(folder / NAME)
     _drop_oldest(root, folder)
     return folder
+
+
+def cache_folder() -> Path:
+    """The folder of the cache, made where it is not there.
+
+    Raises:
+        SourceError: It cannot be made.
+    """
+    root = _root()
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)  # audit logs are nobody else's business
+    except OSError as error:
+        raise SourceError(
+            f"Nothing can be kept in {root}: {error}. "
+            "Name another folder with the environment variable EKS_AUDIT_CACHE."
+        ) from None
+    return root
 
 
 def has_case(files: Sequence[Path]) -> bool:

@@ -22,6 +22,7 @@ import duckdb
 
 from eks_audit_nb.case.manifest import Collected, Manifest, is_case, read_manifest
 from eks_audit_nb.case.raw import accounts_of
+from eks_audit_nb.collecting.alone import alone
 from eks_audit_nb.collecting.begun import Asked, Begun
 from eks_audit_nb.collecting.finishing import (
     counts_name,
@@ -74,20 +75,21 @@ def collect_cluster(
     Raises:
         NoEventsError: The window holds no audit event.
         CloudWatchError: The service refuses or fails; what was fetched is kept.
-        SourceError: There is something else in the folder, or it cannot be written.
+        SourceError: There is something else in the folder, it cannot be written, or another run is at it.
     """
     try:
-        if is_case(out):
-            manifest = _mended(source, out, start, end, say)
-        else:
-            manifest, was_begun = _made(source, out, start, end, say)
-            known = manifest.collected
-            if was_begun and known and known.unsettled_ms is not None:  # what came since it was begun
+        with alone(out):
+            if is_case(out):
                 manifest = _mended(source, out, start, end, say)
-        if settle_minutes and manifest.collected and manifest.collected.unsettled_ms is not None:
-            say(f"Waiting {settle_minutes:g} minutes for events that come late. The case is there meanwhile.")
-            time.sleep(settle_minutes * 60)
-            manifest = _mended(source, out, start, end, say)
+            else:
+                manifest, was_begun = _made(source, out, start, end, say)
+                known = manifest.collected
+                if was_begun and known and known.unsettled_ms is not None:  # what came since it was begun
+                    manifest = _mended(source, out, start, end, say)
+            if settle_minutes and manifest.collected and manifest.collected.unsettled_ms is not None:
+                say(f"Waiting {settle_minutes:g} minutes for events that come late. The case is there meanwhile.")
+                time.sleep(settle_minutes * 60)
+                manifest = _mended(source, out, start, end, say)
     except (OSError, duckdb.Error) as error:
         reason = "the disk is full" if _FULL in str(error) else str(error)
         raise SourceError(f"The case cannot be made in {out}: {reason}. {_kept(out)}".strip()) from None
