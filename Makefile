@@ -15,6 +15,11 @@ $(VENV)/.installed-dev: pyproject.toml
 	$(BIN)/pip install --quiet --editable ".[test,dev]"
 	touch $(VENV)/.installed $@
 
+# Other clients of CloudWatch Logs, against which only a deep test runs.
+$(VENV)/.installed-peers: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet --editable ".[test,dev,peers]"
+	touch $@
+
 report: $(VENV)/.installed
 	$(BIN)/eks-audit report sample --out report
 
@@ -22,7 +27,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # 10,000 queries against the oracle and 1,000,000 texts for the parser: half an hour on two cores.
-test-deep: $(VENV)/.installed-dev
+test-deep: $(VENV)/.installed-peers
 	$(BIN)/python -m pytest -m deep -n 2
 
 lint: $(VENV)/.installed-dev

@@ -137,6 +137,27 @@ def test_a_failure_is_tried_again(prod: CloudWatchSource, service: FakeCloudWatc
     assert result.statistics.bytes_scanned == service.bytes_scanned
 
 
+@pytest.mark.parametrize("status", ["Scheduled", "Running", "Unknown"])
+def test_no_wait_is_endless(service: FakeCloudWatch, status: str) -> None:
+    """A query that never ends, though the service ends queries after an hour, is stopped: an error with its id."""
+    service.behaviour.statuses = [status] * 10_000
+    source = CloudWatchSource("prod", pacer=hasty(waits_at_most=0.1))
+    with pytest.raises(CloudWatchError, match=f"has the status {status} for .* Run it again") as error:
+        source.run("stats count(*)", START, END)
+    source.close()
+    assert service.stopped == list(service.queries)
+    assert service.stopped[0] in str(error.value)
+
+
+@pytest.mark.parametrize("fault", [Fault.THROTTLE, Fault.UNAVAILABLE, Fault.HANG_UP, Fault.CUT])
+def test_results_that_cannot_be_read(prod: CloudWatchSource, service: FakeCloudWatch, fault: Fault) -> None:
+    """When a query was started and its results never come, the error names it and says what to do."""
+    service.behaviour.faults = {fault: Occasions(every=1, action="GetQueryResults")}
+    with pytest.raises(CloudWatchError, match="again") as error:
+        prod.run("stats count(*)", START, END)
+    assert next(iter(service.queries)) in str(error.value)
+
+
 # --- pages ----------------------------------------------------------------------------------------------------------
 
 
@@ -196,6 +217,50 @@ def test_what_cannot_be_split_and_is_full(service: FakeCloudWatch, text: str, mo
     if not is_complete:
         (reason,) = result.reasons
         assert reason.startswith(f"The service returns {most} rows at most and there may be more; it cannot")
+
+
+def test_a_limit_above_the_most_that_comes(service: FakeCloudWatch) -> None:
+    """A limit that the service cannot fill does not hide that the rows were cut."""
+    service.behaviour.cap = 5
+    source = CloudWatchSource("prod", pacer=hasty(), max_rows=5)
+    (reason,) = source.run("stats count(*) by auditID | limit 8", START, END).reasons
+    source.close()
+    assert reason.startswith("The service returns 5 rows at most")
+
+
+def test_the_service_s_default_limit(service: FakeCloudWatch) -> None:
+    """Where nothing but their number tells whether rows were cut, as many as come without a limit may not be all."""
+    times = range(1_795_514_400_000, 1_795_514_410_001)
+    service.groups[service.log_group] = LogGroup(
+        service.log_group, delivered((at, f'{{"n":{at},"a":["x"]}}') for at in times)
+    )
+    source = CloudWatchSource("prod", pacer=hasty())
+    for text in ("stats count(*) by n", "fields n | dedup n", "fields n | unnest a into b"):
+        service.behaviour = Behaviour(cap=10_000)
+        (reason,) = source.run(text, START, END).reasons
+        assert reason.startswith("The service gave exactly 10,000 rows, its default limit")
+        service.behaviour = Behaviour()
+        assert source.run(text, START, END).complete
+    source.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("fields auditID | limit 9", f"{ROWS} | limit 9", "fields verb | dedup auditID"),
+        "stats count(*) by auditID | sort auditID asc",
+    ],
+)
+def test_a_page_in_another_s_place(prod: CloudWatchSource, service: FakeCloudWatch, text: str) -> None:
+    """An event or a page of groups that comes twice is seen in a query that cannot be split too."""
+    service.behaviour = Behaviour(page_size=3, faults={Fault.REPLACE_PAGE: Occasions(every=1)})
+    with pytest.raises(CloudWatchError, match="gave a row twice"):
+        prod.run(text, START, END)
+
+
+def test_an_estimate_is_no_empty_log(prod: CloudWatchSource) -> None:
+    """An estimate reads no event, which says nothing about the log."""
+    assert prod.run("fields auditID | estimate", START, END).notes == ()
 
 
 @pytest.mark.parametrize("most", [2, 5, 11, 12, 13])
@@ -407,7 +472,7 @@ def test_no_profile(service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch) ->
 def test_an_old_boto3(
     service: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shape: str, member: str
 ) -> None:
-    """A boto3 that does not know pages, or their count, would lose rows without a word, so the source refuses it."""
+    """A boto3 that does not know pages, or how many rows there are, would lose some without a word: it is refused."""
     model = Loader().load_service_model("logs", "service-2")
     del model["shapes"][shape]["members"][member]
     folder = tmp_path / "logs" / "2014-03-28"

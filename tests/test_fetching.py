@@ -18,7 +18,17 @@ from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.window import Window, to_text
 
 from conftest import audit_event
-from fake_cloudwatch import Behaviour, FakeCloudWatch, LogGroup, delivered, point_boto3_at, serve, with_quotas
+from fake_cloudwatch import (
+    Behaviour,
+    FakeCloudWatch,
+    Fault,
+    LogGroup,
+    Occasions,
+    delivered,
+    point_boto3_at,
+    serve,
+    with_quotas,
+)
 from pacers import hasty
 
 T = 1_795_514_400_000  # 2026-11-24T10:00:00Z
@@ -59,10 +69,12 @@ def scanned(group: LogGroup) -> int:
 EVEN = tuple(range(0, HOUR, 400))  # 9,000 events
 # 1,800 in the hour and 7,000 in two minutes.
 BURST = (*range(0, HOUR, 2000), *range(1_000_000, 1_126_000, 18))
+# Nine of ten in a minute, so that a bin of five seconds has more than a query returns.
+MOMENT = (*range(0, HOUR, 3600), *range(1_000_000, 1_060_000, 6))
 SPELLS = tuple(start + offset for start in (0, 900_000, 3_000_000) for offset in range(0, 60_000, 20))
 
 
-@pytest.mark.parametrize("times", [EVEN, BURST, SPELLS], ids=["even", "burst", "spells"])
+@pytest.mark.parametrize("times", [EVEN, BURST, MOMENT, SPELLS], ids=["even", "burst", "moment", "spells"])
 @pytest.mark.parametrize("text", [ROWS, f"{ROWS} | filter @message like 'auditID'", f"{ROWS} | sort @timestamp asc"])
 def test_less_than_2_2_times_the_window(
     service: FakeCloudWatch, prod: CloudWatchSource, times: tuple[int, ...], text: str
@@ -75,6 +87,16 @@ def test_less_than_2_2_times_the_window(
     assert Counter(result.frame["@message"]) == Counter(event.message for event in group.events)
     assert result.statistics.bytes_scanned == service.bytes_scanned < 2.2 * scanned(group)
     assert result.statistics.events_scanned == len(times)
+
+
+def test_short_lines_are_scanned_twice_at_most(service: FakeCloudWatch, prod: CloudWatchSource) -> None:
+    """A window that seemed small enough to be asked at once, and is full of short lines, is cut without a count."""
+    group = log(*range(0, HOUR, 1900), message="short")
+    service.become(group, behaviour=Behaviour(cap=1000))
+    result = prod.run(ROWS, START, END)
+    assert result.complete
+    assert len(result) == len(group.events) == result.statistics.events_scanned
+    assert service.bytes_scanned < 2.2 * scanned(group)
 
 
 def test_rare_rows_are_scanned_about_once(service: FakeCloudWatch, prod: CloudWatchSource) -> None:
@@ -125,6 +147,28 @@ def test_30_000_events_in_one_millisecond(service: FakeCloudWatch) -> None:
     source.close()
     assert result.complete
     assert result.frame["@message"].nunique() == len(result) == 30_000
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_log_stream_is_not_asked_twice(service: FakeCloudWatch, seed: int) -> None:
+    """Where the service serves a page twice as it counts log streams, no stream's rows come twice."""
+    events = delivered((T + 7, f"{MESSAGE} {n}", f"audit-{n % 3}") for n in range(9))
+    faults = {Fault.REPLACE_PAGE: Occasions(chance=0.3)}
+    service.become(LogGroup(PROD, events), behaviour=Behaviour(cap=4, page_size=1, faults=faults, seed=seed))
+    source = CloudWatchSource("prod", max_rows=4, pacer=hasty(attempts=20))
+    result = source.run(ROWS, START, END)
+    source.close()
+    assert sorted(result.frame["@message"]) == sorted(event.message for event in events)
+
+
+@pytest.mark.parametrize("way", ["asc", "desc"])
+def test_the_order_within_a_millisecond(service: FakeCloudWatch, prod: CloudWatchSource, way: str) -> None:
+    """Rows of one millisecond that were asked by log stream come in the order of what else they are sorted by."""
+    events = delivered((T + 7, f'{{"auditID": "{n * 7919 % 1800:04}"}}', f"audit-{n % 3}") for n in range(1800))
+    service.become(LogGroup(PROD, events), behaviour=Behaviour(cap=1000))
+    result = prod.run(f"fields auditID | sort @timestamp {way}, auditID {way}", START, END)
+    assert list(result.frame["auditID"]) == sorted(result.frame["auditID"], reverse=way == "desc")
+    assert len(result) == 1800
 
 
 @pytest.mark.parametrize("streams", [1, 2])

@@ -99,5 +99,5 @@ def test_the_fixture_of_the_documentation() -> None:
 
 def test_nothing_is_added_to_a_text_in_the_order_of_time() -> None:
     """The user's own text is asked where its order is that of the windows."""
-    for text in TEXTS[:3]:
+    for text in TEXTS[:2]:
         assert ordered(parse(text)).text == text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eks_audit_nb.sources.cloudwatch.planning import Bin, gaps, pieces, planned
+from eks_audit_nb.sources.cloudwatch.planning import Bin, cut, gaps, pieces, planned
 from eks_audit_nb.window import Window
 
 
@@ -39,6 +39,30 @@ def test_planned(start: int, times: list[int], width: int, room: int, with_gaps:
             assert any(part.window.start_ms <= near <= part.window.end_ms for part in found)
     if with_gaps:
         assert sum(part.window.end_ms - part.window.start_ms + 1 for part in found) == 3001 - start
+
+
+@given(
+    times=st.lists(st.integers(400, 2500), max_size=60),
+    width=st.sampled_from([1, 2, 10, 50, 1000]),
+    most=st.integers(2, 20),
+    with_gaps=st.booleans(),
+)
+def test_full_bins_are_cut(times: list[int], width: int, most: int, with_gaps: bool) -> None:
+    """Cut bins have as many rows as before, all of them in the window, and every row lies in one of those planned."""
+    window, room = Window(400, 2500), max(1, most // 2)
+    counted = [Bin(beginning, rows) for beginning, rows in sorted(Counter(t // width * width for t in times).items())]
+    bins = cut(window, counted, width, most, room)
+    assert sum(each.rows for each in bins) == len(times)
+    assert all(one.beginning < other.beginning for one, other in pairwise(bins))
+    assert {each for each in counted if each.rows < most} <= {each for each in bins if each.is_exact} <= set(counted)
+    found = planned(window, bins, width, room, with_gaps=with_gaps)
+    assert all(window.start_ms <= part.window.start_ms and part.window.end_ms <= window.end_ms for part in found)
+    assert all(one.window.end_ms < other.window.start_ms for one, other in pairwise(found))
+    for time in times:
+        assert sum(part.window.start_ms <= time <= part.window.end_ms for part in found) == 1
+    for part in found:
+        held = sum(part.window.start_ms <= time <= part.window.end_ms for time in times)
+        assert part.rows in (None, held)
 
 
 def test_what_is_empty_is_left_out() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from eks_audit_nb.insights import order, parse
 from eks_audit_nb.sources.cloudwatch import splitting
+from eks_audit_nb.sources.cloudwatch.asking import PAGE, POINTER
 from eks_audit_nb.sources.cloudwatch.splitting import PERIODS
 from eks_audit_nb.window import Window
 
@@ -97,6 +98,23 @@ def test_rows_of_their_own() -> None:
     assert splitting.has_own_rows(parse("parse @message /(?<a>x)/ | fields a"))
     for text in ("unnest sourceIPs into address", "expand sourceIPs", "parse @message /(?<a>x)/ multi"):
         assert not splitting.has_own_rows(parse(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("fields verb | dedup auditID | limit 7", POINTER),
+        ("unnest sourceIPs into address", ""),
+        ("stats count(*)", ""),
+        ("stats count(*) as n by verb | sort n desc | filter n > 1", PAGE),
+        ("stats count(*) as n by verb | display n", ""),
+        ("stats count(*) as n by verb, stage | stats max(n) by verb", PAGE),
+        ("stats count(*) as n by verb | stats max(n)", ""),
+    ],
+)
+def test_what_comes_once(text: str, key: str) -> None:
+    """Rows that are events have pointers of their own, and groups that are shown make no two pages alike."""
+    assert splitting.key_of(parse(text)) == key
 
 
 @pytest.mark.parametrize("stream", ['a"b', "a\\b"])

@@ -9,8 +9,8 @@ from eks_audit_nb.insights import order, schema, tree
 from eks_audit_nb.insights.advice import advice
 from eks_audit_nb.insights.spelling import misspelt
 from eks_audit_nb.sources.cloudwatch import splitting
-from eks_audit_nb.sources.cloudwatch.asking import Answered
-from eks_audit_nb.sources.cloudwatch.fetching import Part
+from eks_audit_nb.sources.cloudwatch.asking import DEFAULT_ROWS, Answered
+from eks_audit_nb.sources.cloudwatch.fetching import DEFAULT_REACHED, Part
 from eks_audit_nb.sources.cloudwatch.ordering import Ordered, permutation
 
 NEWEST_FIRST = Ordered("", (), (), is_ascending=False)
@@ -35,11 +35,14 @@ def doubts(answered: Answered, parsed: tree.Query | None, max_rows: int) -> Iter
     is_event_each = parsed is not None and splitting.has_own_rows(splitting.without_limits(parsed))
     if limit is not None and is_event_each and rows < min(limit, answered.matched or 0):
         yield f"The service matched {answered.matched:,} events and gave {rows:,} rows, below the limit of {limit:,}."
-    if limit is None and rows >= max_rows:
+    is_open = limit is None or limit > max_rows
+    if is_open and rows >= max_rows:
         yield (
             f"The service returns {max_rows:,} rows at most and there may be more; it cannot be asked in parts. "
             "Ask for a shorter window."
         )
+    elif is_open and rows == DEFAULT_ROWS:
+        yield f"{DEFAULT_REACHED} Ask for a shorter window."
     if answered.skipped:
         yield _SKIPPED.format(answered.skipped)
 

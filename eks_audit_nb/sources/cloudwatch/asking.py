@@ -7,7 +7,10 @@ timed out, and one that gave as many rows as it may, are told to the caller, who
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +23,12 @@ from eks_audit_nb.window import Window
 
 # The most rows that one query can return, since 2026. A limit in the text is respected instead.
 MAX_ROWS = 100_000
+# And the most where it is not told how many, or takes no notice.
+DEFAULT_ROWS = 10_000
+# The service adds it to each row that is an event.
+POINTER = "@ptr"
+# Stands for a page as a whole.
+PAGE = "*"
 _PENDING = {"Scheduled", "Running", "Unknown"}
 _ADVICE = {
     "Failed": "The service could not run it; run it again, or over a shorter window.",
@@ -36,38 +45,40 @@ class TooLongError(Exception):
 class Columns:
     """Rows of GetQueryResults, lists of `{field, value}`, as lists of text by column; None where a row lacks one."""
 
-    def __init__(self, names: Iterable[str] | None) -> None:
-        """Begin with no row; without names the columns are those that the rows have."""
+    def __init__(self, names: Iterable[str] | None, key: str = "") -> None:
+        """Begin with no row; without names the columns are those that the rows have. For the key see `Asker.ask`."""
         self.values: dict[str, list[str | None]] = {name: [] for name in names or ()}
         self.rows = 0
-        self.is_doubled = False  # whether a row's pointer came twice
+        self.is_doubled = False  # whether a value of the key came twice, or a page
         self._is_open = names is None
-        self._pointers: set[str] = set()
+        self._key, self._keys = key, set[str]()
         self._kept: dict[str, str] = {}
 
     def add(self, rows: Sequence[Sequence[Mapping[str, str]]]) -> None:
         """Add the rows of a page."""
         count = len(rows)
         if self._is_open:
-            for name in {cell["field"]: None for row in rows for cell in row if cell["field"] != "@ptr"}:
+            for name in {cell["field"]: None for row in rows for cell in row if cell["field"] != POINTER}:
                 self.values.setdefault(name, [None] * self.rows)
         page: dict[str, list[str | None]] = {name: [None] * count for name in self.values}
-        pointers: list[str] = []
+        keys: list[str] = []
         kept = self._kept
         for index, row in enumerate(rows):
             for cell in row:
                 name, value = cell["field"], cell.get("value")
-                if name == "@ptr" and value is not None:
-                    pointers.append(value)
+                if name == self._key and value is not None:
+                    keys.append(value)
                 column = page.get(name)
                 if column is not None and value is not None:
                     column[index] = kept.setdefault(value, value) if len(kept) < _KEPT_ONCE else kept.get(value, value)
         for name, cells in page.items():
             self.values[name] += cells
+        if self._key == PAGE:
+            keys.append(hashlib.sha256(json.dumps([*page.values()]).encode()).hexdigest())
         self.rows += count
-        before = len(self._pointers)
-        self._pointers.update(pointers)
-        self.is_doubled |= len(self._pointers) - before < len(pointers)
+        before = len(self._keys)
+        self._keys.update(keys)
+        self.is_doubled |= len(self._keys) - before < len(keys)
 
 
 @dataclass(frozen=True)
@@ -123,7 +134,7 @@ class Asker:
         columns: Iterable[str] | None,
         *,
         has_limit: bool = False,
-        has_own_rows: bool = False,
+        key: str = "",
         is_free: bool = False,
     ) -> Answered:
         """Ask one query over one window.
@@ -133,7 +144,8 @@ class Asker:
             window: Both ends inclusive, sent in milliseconds.
             columns: The names to keep; None for all.
             has_limit: Whether the text has a limit; none is sent beside it.
-            has_own_rows: Whether each row is an event of its own, so that no event may come twice.
+            key: The column of which no value may come twice, `POINTER` where each row is an event of its own; `PAGE`
+                where two rows may look alike, and no two pages.
             is_free: Whether the service scans nothing for it, as for `estimate`.
 
         Raises:
@@ -151,11 +163,13 @@ class Asker:
                 try:
                     page = self._wait(query_id, is_free=is_free)
                     if page["status"] == "Complete":
-                        answered = self._fetched(query_id, page, names, has_own_rows=has_own_rows)
+                        answered = self._fetched(query_id, page, names, key)
                         self._caller.pacer.slots.was_answered()
                         return answered
-                except BaseException:
+                except BaseException as error:
                     self._caller.stop(query_id)
+                    if isinstance(error, CloudWatchError) and query_id not in str(error):
+                        raise CloudWatchError(f"{error} The query was {query_id}.") from None
                     raise
             status = page["status"]
             if status == "Timeout":
@@ -184,19 +198,22 @@ class Asker:
 
     def _wait(self, query_id: str, *, is_free: bool) -> dict[str, Any]:
         patience = self._caller.pacer.patience
-        number = 0
+        number, began = 0, time.monotonic()
         while True:
             page = self._caller.read(self._halt, queryId=query_id)
             if not is_free:
                 self._bytes[query_id] = max(_count(page, "bytesScanned") or 0, self._bytes.get(query_id, 0))
             if page["status"] not in _PENDING:
                 return page
+            if time.monotonic() - began > patience.waits_at_most:
+                raise CloudWatchError(
+                    f"The query {query_id} has the status {page['status']} for {patience.waits_at_most / 60:.0f} "
+                    "minutes, and was stopped. Run it again, or over a shorter window."
+                )
             pause(patience.pause(number), self._halt)
             number += 1
 
-    def _fetched(
-        self, query_id: str, first: dict[str, Any], names: Sequence[str] | None, *, has_own_rows: bool
-    ) -> Answered:
+    def _fetched(self, query_id: str, first: dict[str, Any], names: Sequence[str] | None, key: str) -> Answered:
         """All pages; they are kept for days, so that what arrived wrong is fetched again at no cost."""
         patience = self._caller.pacer.patience
         page, problem = first, ""
@@ -204,8 +221,8 @@ class Asker:
             if attempt:
                 pause(patience.jittered(attempt), self._halt)
                 page = self._caller.read(self._halt, queryId=query_id)
-            columns = Columns(names)
-            page, problem = self._pages(query_id, page, columns, has_own_rows=has_own_rows)
+            columns = Columns(names, key)
+            page, problem = self._pages(query_id, page, columns)
             if not problem:
                 return Answered(
                     query_id,
@@ -216,9 +233,7 @@ class Asker:
                 )
         raise CloudWatchError(f"The query {query_id} {problem}. Run it again.")
 
-    def _pages(
-        self, query_id: str, page: dict[str, Any], columns: Columns, *, has_own_rows: bool
-    ) -> tuple[dict[str, Any], str]:
+    def _pages(self, query_id: str, page: dict[str, Any], columns: Columns) -> tuple[dict[str, Any], str]:
         """Add the rows of a page and of all behind it; gives the last one, and what is wrong with them."""
         tokens: set[str] = set()
         while True:
@@ -227,7 +242,7 @@ class Asker:
             rows = page.get("results", ())
             columns.add(rows)
             expected, token = _count(page, "resultCount"), page.get("nextToken")
-            if has_own_rows and columns.is_doubled:
+            if columns.is_doubled:
                 return page, "gave a row twice"
             is_over = expected is not None and columns.rows > expected
             if is_over or (not token and expected not in (None, columns.rows)):

@@ -13,6 +13,7 @@ from botocore.parsers import ResponseParserError
 
 from eks_audit_nb.errors import CloudWatchError
 from eks_audit_nb.sources.cloudwatch.pacing import Pacer, Rate, pause
+from eks_audit_nb.sources.cloudwatch.refusals import unreachable
 
 # Codes by which the service says that it was one request too many. Source: botocore's standard retry mode, and for the
 # last one, one query too many, the errors of StartQuery in the API reference.
@@ -99,7 +100,7 @@ class Caller:
             except (HTTPClientError, ResponseParserError) as error:
                 failures += 1
                 if failures >= patience.attempts:
-                    raise CloudWatchError(f"AWS cannot be reached: {error}") from None
+                    raise CloudWatchError(unreachable(error)) from None
             except BotoCoreError as error:
                 raise self._explain(error, "") from None
             else:

@@ -2,10 +2,11 @@
 
 What it scans. A window that holds fewer bytes than as many events would have as one query returns is asked at once:
 once its bytes. For any other, one `stats count(*) by bin` tells where the rows are: once its bytes. Then the windows
-that hold rows are asked, together at most once its bytes again, and much less where rows are rare. A window that is
-full all the same, because events arrived since or because of bins with more rows than one query returns, is asked in
-smaller parts; only its own bytes are scanned again. So the whole stays below 2.2 times the window's bytes as long as
-no narrow bin holds much of the window. `estimate` tells the bytes before, and AWS does not charge for it.
+that hold rows are asked, together at most once its bytes again, and much less where rows are rare. A bin with more
+rows than one query returns is cut evenly, with room for ten times as many. A window that is full all the same is cut
+evenly too, and then by a count of its own; only its own bytes are scanned again. So the whole stays below 2.2 times
+the window's bytes as long as not much of it lies in a moment. `estimate` tells the bytes before, and AWS does not
+charge for it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import TypeVar
 from eks_audit_nb.errors import CloudWatchError, QueryError
 from eks_audit_nb.insights import tree
 from eks_audit_nb.sources.cloudwatch import splitting
-from eks_audit_nb.sources.cloudwatch.asking import Answered, Asker, TooLongError
-from eks_audit_nb.sources.cloudwatch.planning import Bin, Planned, pieces, planned
+from eks_audit_nb.sources.cloudwatch.asking import DEFAULT_ROWS, POINTER, Answered, Asker, TooLongError
+from eks_audit_nb.sources.cloudwatch.planning import Bin, Planned, cut, pieces, planned
 from eks_audit_nb.sources.cloudwatch.splitting import Period
 from eks_audit_nb.window import Window, to_milliseconds, to_text
 
@@ -35,6 +36,8 @@ MOST_BINS = 20_000
 _MOST_PIECES = 16
 # Not waited for longer at once, seconds: on some systems nothing interrupts a wait without an end.
 _LOOK = 0.5
+# Where nothing but their number tells that rows were cut.
+DEFAULT_REACHED = f"The service gave exactly {DEFAULT_ROWS:,} rows, its default limit; there may be more."
 T = TypeVar("T")
 
 
@@ -71,6 +74,7 @@ class Fetcher:
     query: tree.Query
     columns: Sequence[str] | None
     events: int = 0  # of the windows that were asked, each counted once
+    is_counted: bool = False  # whether a count has read them
     text: str = ""  # what is asked for the rows; the query's own text by default
     has_own_rows: bool = field(init=False)
 
@@ -93,12 +97,18 @@ class Fetcher:
         if estimate is not None and estimate < self.asker.max_rows * SMALLEST_EVENT:
             return [Planned(window)], None
         found, counted = self.by_count(window, period or splitting.period_for(window, self.most_bins))
-        self.events += counted.scanned if counted else 0
+        if counted:
+            self.events, self.is_counted = self.events + counted.scanned, True
         return found, counted
 
     def _counted(self, window: Window) -> list[Planned]:
         """The windows by a count, which the plan does not look at again."""
         return self.by_count(window, splitting.period_for(window, self.most_bins))[0]
+
+    @property
+    def room(self) -> int:
+        """How many rows a window is planned for."""
+        return max(1, min(ROOM, self.asker.max_rows // 2))
 
     @property
     def most_bins(self) -> int:
@@ -110,12 +120,14 @@ class Fetcher:
         counted = self.count(window, period)
         if counted is None:  # a count that cannot be read, or was cut, is no plan: the window is tried as it is
             return [Planned(window)], None
-        room = max(1, min(ROOM, self.asker.max_rows * 9 // 10))
+        width, bins = period.milliseconds, counted.bins
+        if self.has_own_rows:  # else only counts tell that parts lack rows
+            bins = tuple(cut(window, bins, width, self.asker.max_rows, self.room))
         found: list[Planned] = []
-        for part in planned(window, counted.bins, period.milliseconds, room, with_gaps=not self.has_own_rows):
+        for part in planned(window, bins, width, self.room, with_gaps=not self.has_own_rows):
             is_full = (part.rows or 0) >= self.asker.max_rows
             is_narrower = part.window.end_ms - part.window.start_ms < window.end_ms - window.start_ms
-            found += self._counted(part.window) if is_full and period.milliseconds > 1 and is_narrower else [part]
+            found += self._counted(part.window) if is_full and width > 1 and is_narrower else [part]
         return found, counted
 
     def count(self, window: Window, period: Period) -> Counted | None:
@@ -151,12 +163,15 @@ class Fetcher:
         else:
             asked = self._asked(window)
             if part.rows is None:
-                self.events += sum(answered.scanned for _, answered in asked)
+                self.events += 0 if self.is_counted else sum(answered.scanned for _, answered in asked)
                 asked = [each for one in asked for each in self._recounted(*one)]
             for one in asked:
                 more, doubts = self._settled(*one)
                 answers += more
                 reasons += doubts
+            is_told = part.rows is not None or self.has_own_rows
+            if not is_told and any(answer.columns.rows == DEFAULT_ROWS < self.asker.max_rows for answer in answers):
+                reasons.append(DEFAULT_REACHED)
         found = sum(answer.columns.rows for answer in answers)
         if part.rows is not None and found < part.rows:
             reasons.append(f"The service counted {part.rows:,} rows in {window} and gave {found:,}.")
@@ -166,21 +181,27 @@ class Fetcher:
         self, window: Window, text: str = "", columns: Sequence[str] | None = None
     ) -> list[tuple[Window, Answered]]:
         """A text, by default the query's, over a window, or over as many parts of it as can be answered in time."""
-        has_own_rows = self.has_own_rows and columns is None
+        # A bin or a log stream that was counted twice would be asked twice.
+        key = columns[0] if columns else POINTER if self.has_own_rows else ""
         try:
-            answered = self.asker.ask(text or self.text, window, columns or self.columns, has_own_rows=has_own_rows)
+            answered = self.asker.ask(text or self.text, window, columns or self.columns, key=key)
         except TooLongError as error:
             return [each for half in _halves(window, error) for each in self._asked(half, text, columns)]
         return [(window, answered)]
 
-    def _recounted(self, window: Window, answered: Answered) -> list[tuple[Window, Answered]]:
-        """The parts of a window that was asked without a count and is full, by a count."""
+    def _recounted(self, window: Window, answered: Answered, *, is_cut: bool = False) -> list[tuple[Window, Answered]]:
+        """The parts of a window that was asked without a count and is full: cut evenly, and then by a count."""
+        matched = answered.matched or 0
         if answered.columns.rows < self.asker.max_rows or window.start_ms == window.end_ms:
             return [(window, answered)]
-        windows = [part.window for part in self._counted(window)]
+        if self.has_own_rows and matched and not is_cut:
+            windows = pieces(window, max(2, min(-(-matched // self.room), _MOST_PIECES)))
+        else:
+            windows = [part.window for part in self._counted(window)]
         if windows == [window]:
             return [(window, answered)]
-        return [each for part in windows for each in self._asked(part)]
+        asked = [each for part in windows for each in self._asked(part)]
+        return asked if is_cut else [each for one in asked for each in self._recounted(*one, is_cut=True)]
 
     def _settled(self, window: Window, answered: Answered) -> tuple[list[Answered], list[str]]:
         """The answers that make up a window, in the order of time, where one may not be enough."""
@@ -229,7 +250,8 @@ class Fetcher:
                 raise CloudWatchError(problem)
             ((_, answered),) = self._asked(window, only)
             if self._is_full(answered) or answered.columns.rows < int(count or 0):
-                raise CloudWatchError(f"{problem} {answered.columns.rows:,} of the log stream {stream} came.")
+                came = f"{answered.columns.rows:,} of the log stream {stream} came"
+                raise CloudWatchError(f"{problem} {came} from the query {answered.query_id}.")
             answers.append(answered)
         if sum(answer.columns.rows for answer in answers) < least:
             raise CloudWatchError(problem)
@@ -272,8 +294,8 @@ def interruptible(asker: Asker, work: Callable[[], T]) -> T:
         BaseException: What the work raised; or what came from outside, once all queries of the run are stopped.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="eks-audit-run") as pool:
-        future = pool.submit(work)
         try:
+            future = pool.submit(work)
             while not future.done():
                 wait([future], timeout=_LOOK)
             return future.result()

@@ -1,10 +1,10 @@
 """The order of rows that came in parts: the same as if the service had sorted them all at once.
 
-Parts are disjoint in time, so that an order by `@timestamp` is the order of the parts. For any other, what is sorted
-by is fetched as a column of its own where it is not one already, and the rows are sorted here by the service's rule
-(CloudWatch Logs User Guide, "sort"): values that are no numbers first, by their runs of digits and of other signs,
-then numbers; descending is the exact reverse. Where the service leaves it open: missing values come before all
-others, and of equal rows the newer one comes first.
+Parts are disjoint in time or of one millisecond, so that an order by `@timestamp` alone is the order of the parts. For
+any other, what is sorted by is fetched as a column of its own where it is not one already, and the rows are sorted here
+by the service's rule (CloudWatch Logs User Guide, "sort"): values that are no numbers first, by their runs of digits
+and of other signs, then numbers; descending is the exact reverse. Where the service leaves it open: missing values come
+before all others, and of equal rows the newer one comes first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def ordered(query: tree.Query) -> Ordered:
     """What to ask so that the rows of the parts can be put into the query's order."""
     names = tuple(column.name for column in schema.columns(query))
     keys = order.effective(query).keys
-    if not keys or _is_time(keys[0]):
+    if not keys or (len(keys) == 1 and _is_time(keys[0])):
         is_ascending = bool(keys) and keys[0].direction is Direction.ASCENDING
         return Ordered(query.text, (), names, is_ascending)
     found: list[tuple[str, Direction]] = []

@@ -30,6 +30,7 @@ class Patience:
         growth: How much longer each pause is than the one before.
         attempts: How often a request without an answer is sent, and a query that failed is started.
         gives_up_after: How long in a row a request may be refused for being one too many.
+        waits_at_most: For one query; the service itself ends it after 60 minutes, those in its queue not counted.
         requests_a_second: Of each kind.
         queries: How many run at once, at most.
     """
@@ -39,6 +40,7 @@ class Patience:
     growth: float = 1.5
     attempts: int = 5
     gives_up_after: float = 600.0
+    waits_at_most: float = 7200.0
     requests_a_second: int = 10
     queries: int = 8
 

@@ -19,10 +19,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class Bin:
-    """How many rows begin at this millisecond and within the bin's width."""
+    """How many rows begin at this millisecond and within the bin's width; not exact where a counted bin was cut."""
 
     beginning: int
     rows: int
+    is_exact: bool = True
 
 
 # What no row was counted in is left out where it is at least this share of the window, so that a rare match is not
@@ -51,21 +52,47 @@ def planned(window: Window, bins: Sequence[Bin], width: int, room: int, *, with_
         else max(3 * width, int((window.end_ms - window.start_ms + 1) * _GAP_SHARE))
     )
     found: list[Planned] = []
-    start, rows, last = window.start_ms, 0, window.start_ms
+    start, rows, last, is_exact = window.start_ms, 0, window.start_ms, True
     for each in bins:
         beginning = max(each.beginning, window.start_ms)
         if beginning - last > gap:
             if rows:
-                found.append(Planned(Window(start, last + width - 1), rows))
-            start, rows = beginning - width, 0
+                found.append(Planned(Window(start, last + width - 1), rows if is_exact else None))
+            start, rows, is_exact = beginning - width, 0, True
         elif rows and rows + each.rows > room:
-            found.append(Planned(Window(start, beginning - 1), rows))
-            start, rows = beginning, 0
+            found.append(Planned(Window(start, beginning - 1), rows if is_exact else None))
+            start, rows, is_exact = beginning, 0, True
         rows += each.rows
+        is_exact &= each.is_exact
         last = each.beginning + width
     if rows:
         end = window.end_ms if window.end_ms - last <= gap else last + width - 1
-        found.append(Planned(Window(start, min(end, window.end_ms)), rows))
+        found.append(Planned(Window(start, min(end, window.end_ms)), rows if is_exact else None))
+    return found
+
+
+def cut(window: Window, bins: Sequence[Bin], width: int, most: int, room: int) -> list[Bin]:
+    """The bins, those with as many rows as a query returns cut evenly: a guess, which scans nothing, unlike a count.
+
+    Args:
+        window: What is planned; the first and the last bin may reach beyond it.
+        bins: In the order of time.
+        width: Of a bin, milliseconds; no part is narrower than one.
+        most: How many rows a query returns.
+        room: How many rows a part has where they lie evenly.
+    """
+    found: list[Bin] = []
+    for each in bins:
+        first, end = max(each.beginning, window.start_ms), min(each.beginning + width - 1, window.end_ms)
+        parts = pieces(Window(first, end), -(-each.rows // room)) if each.rows >= most else []
+        if len(parts) < 2:
+            found.append(each)
+            continue
+        shares = [each.rows * number // len(parts) for number in range(len(parts) + 1)]
+        found += [
+            Bin(part.start_ms, after - before, is_exact=False)
+            for part, (before, after) in zip(parts, pairwise(shares), strict=True)
+        ]
     return found
 
 

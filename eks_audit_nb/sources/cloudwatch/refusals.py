@@ -37,7 +37,7 @@ def explained(error: Exception, text: str, groups: LogGroups, session: Any, logs
     if said := about_credentials(error):
         return CloudWatchError(said)
     if not isinstance(error, ClientError):
-        return CloudWatchError(f"AWS cannot be reached: {error}")
+        return CloudWatchError(unreachable(error))
     code, message = str(error.response["Error"]["Code"]), error.response["Error"].get("Message", "")
     if code == "MalformedQueryException" and message.startswith(_BEFORE_CREATION):
         return CloudWatchError(told(error, _creation(groups, logs)))
@@ -59,9 +59,15 @@ def explained(error: Exception, text: str, groups: LogGroups, session: Any, logs
     else:
         advice = {
             "LimitExceededException": "Too many queries run in this account; try again when some have ended.",
+            "ServiceUnavailableException": "The trouble is the service's own; try again in a minute.",
             "ThrottlingException": "The account's request rate is used up; try again in a minute.",
         }.get(code, "")
     return CloudWatchError(told(error, advice))
+
+
+def unreachable(error: Exception) -> str:
+    """What is said where no answer came."""
+    return f"AWS cannot be reached: {str(error).rstrip('.')}. Check the network and the region, and run it again."
 
 
 _POLICY = "The README has the least policy for reading."

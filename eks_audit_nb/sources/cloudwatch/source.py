@@ -162,7 +162,7 @@ class CloudWatchSource:
                 *arranging.warnings(parsed),
                 *typed.notes,
                 *limit_note(splitting.limit_in(parsed), len(typed.frame)),
-                *(() if answer.events else self.about_nothing()),
+                *(() if answer.events or splitting.is_estimate(parsed) else self.about_nothing()),
             ),
             is_remote=True,
             query_id=answer.query_id,
@@ -281,7 +281,8 @@ class CloudWatchSource:
         limit = splitting.limit_in(parsed)
         names = [column.name for column in schema.columns(parsed)] if parsed and schema.is_known(parsed) else None
         try:
-            answered = asker.ask(text, window, names, has_limit=limit is not None)
+            key = splitting.key_of(parsed) if parsed else ""
+            answered = asker.ask(text, window, names, has_limit=limit is not None, key=key)
         except TooLongError as error:
             raise CloudWatchError(
                 f"The query {error} ended with the status Timeout. It took longer than 60 minutes; "

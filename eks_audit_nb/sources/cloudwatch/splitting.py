@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from eks_audit_nb.errors import QueryError
 from eks_audit_nb.insights import functions, order, parse, schema, tree
+from eks_audit_nb.sources.cloudwatch.asking import PAGE, POINTER
 from eks_audit_nb.window import Window
 
 _ROW_BY_ROW = (
@@ -68,10 +69,17 @@ def may_be_split(query: tree.Query) -> bool:
 
 def has_own_rows(query: tree.Query) -> bool:
     """Whether each row is an event of its own: no event gives two, and no row stands for several."""
-    return may_be_split(query) and not any(
-        isinstance(command, tree.Unnest | tree.Expand) or (isinstance(command, tree.Parse) and command.is_multi)
-        for command in query.commands
-    )
+    return may_be_split(query) and not _has_several_rows(query)
+
+
+def key_of(query: tree.Query) -> str:
+    """What comes once in the result, see `Asker.ask`; "" where rows can be alike."""
+    last = max((place for place, each in enumerate(query.commands) if isinstance(each, tree.Stats)), default=None)
+    if last is None:
+        return "" if _has_several_rows(query) else POINTER
+    *_, stats = (each for each in query.commands if isinstance(each, tree.Stats))
+    is_shown = all(isinstance(each, tree.Sort | tree.Filter | tree.Limit) for each in query.commands[last + 1 :])
+    return PAGE if stats.groups and is_shown else ""
 
 
 def counted_by_bin(query: tree.Query, period: Period) -> str:
@@ -101,6 +109,11 @@ def without_limits(query: tree.Query) -> tree.Query:
     return replace(query, commands=tuple(each for each in query.commands if not isinstance(each, tree.Limit)))
 
 
+def is_estimate(query: tree.Query | None) -> bool:
+    """Whether the text asks what it would scan, and reads no event."""
+    return query is not None and any(isinstance(command, tree.Estimate) for command in query.commands)
+
+
 def limit_in(query: tree.Query | None) -> int | None:
     """The limit that the text has."""
     return order.effective(query).limit if query else None
@@ -127,3 +140,11 @@ def _valid(text: str) -> str:
     except QueryError:  # too long, or what was put together means something else
         return ""
     return text
+
+
+def _has_several_rows(query: tree.Query) -> bool:
+    """Whether one event may give several rows."""
+    return any(
+        isinstance(command, tree.Unnest | tree.Expand) or (isinstance(command, tree.Parse) and command.is_multi)
+        for command in query.commands
+    )
