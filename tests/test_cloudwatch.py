@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 import time
@@ -261,6 +262,15 @@ def test_a_page_in_another_s_place(prod: CloudWatchSource, service: FakeCloudWat
 def test_an_estimate_is_no_empty_log(prod: CloudWatchSource) -> None:
     """An estimate reads no event, which says nothing about the log."""
     assert prod.run("fields auditID | estimate", START, END).notes == ()
+
+
+def test_a_window_that_is_hardly_over(prod: CloudWatchSource) -> None:
+    """Of a window that ends now it is said since when events may be missing that come late; not so of an older one."""
+    (said,) = [note for note in prod.run(ROWS, "-1h").notes if note.startswith("Events come minutes late")]
+    since = datetime.fromisoformat(re.search(r"from (\S+ \S+) UTC", said)[1] + "Z")  # type: ignore[index]
+    assert timedelta(minutes=15) <= datetime.now(UTC) - since < timedelta(minutes=16)
+    assert not any("late" in note for note in prod.run(ROWS, "-2h", "-1h").notes)
+    assert not any("late" in note for note in prod.run("fields auditID | estimate", "-1h").notes)
 
 
 @pytest.mark.parametrize("most", [2, 5, 11, 12, 13])

@@ -35,15 +35,13 @@ from eks_audit_nb.collecting.finishing import (
 from eks_audit_nb.collecting.proof import Proof, differing, prove
 from eks_audit_nb.errors import CloudWatchError, SourceError
 from eks_audit_nb.sources.base import Statistics, size_text
-from eks_audit_nb.sources.cloudwatch import CloudWatchSource
+from eks_audit_nb.sources.cloudwatch import UNSETTLED_MS, CloudWatchSource
 from eks_audit_nb.sources.cloudwatch.splitting import PERIODS, Period
 from eks_audit_nb.window import Window, from_milliseconds, to_milliseconds
 
 QUERY = (
     'fields @timestamp, @ingestionTime, @logStream, @log, @message\n| filter @logStream like "kube-apiserver-audit-"'
 )
-# Delivery is best effort and takes minutes. Source: EKS User Guide, "Send control plane logs to CloudWatch Logs".
-UNSETTLED_MS = 15 * 60_000
 _FULL = os.strerror(errno.ENOSPC)  # which DuckDB's errors quote
 # How many windows are fetched at once: each is some 30 MB until it is on disk.
 _AT_ONCE = 5

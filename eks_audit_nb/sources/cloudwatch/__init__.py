@@ -4,6 +4,6 @@
 the `client`; `arranging` puts what came into the query's order, `cost` says what it will scan.
 """
 
-from eks_audit_nb.sources.cloudwatch.source import CloudWatchSource, Fetched, Plan
+from eks_audit_nb.sources.cloudwatch.source import UNSETTLED_MS, CloudWatchSource, Fetched, Plan
 
-__all__ = ["CloudWatchSource", "Fetched", "Plan"]
+__all__ = ["UNSETTLED_MS", "CloudWatchSource", "Fetched", "Plan"]

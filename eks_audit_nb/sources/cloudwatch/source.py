@@ -38,12 +38,14 @@ from eks_audit_nb.sources.cloudwatch.planning import Planned, gaps
 from eks_audit_nb.sources.cloudwatch.progress import progress
 from eks_audit_nb.sources.cloudwatch.refusals import explained, logging_of
 from eks_audit_nb.sources.cloudwatch.splitting import Period
-from eks_audit_nb.window import Window, parse_window
+from eks_audit_nb.window import Window, parse_window, to_milliseconds, to_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_SPAN = timedelta(hours=24)
+# Delivery is best effort and takes minutes. Source: EKS User Guide, "Send control plane logs to CloudWatch Logs".
+UNSETTLED_MS = 15 * 60_000
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class CloudWatchSource:
         prepared = prepare(query, parameters)
         with prepared.as_written():
             parsed = _parsed(prepared.text)
+            asked_ms = to_milliseconds(datetime.now(UTC))
             window = self.window(start, end)
             asker = self._asker()
             if parsed is not None and splitting.may_be_split(parsed):
@@ -162,7 +165,7 @@ class CloudWatchSource:
                 *arranging.warnings(parsed),
                 *typed.notes,
                 *limit_note(splitting.limit_in(parsed), len(typed.frame)),
-                *(() if answer.events or splitting.is_estimate(parsed) else self.about_nothing()),
+                *(() if splitting.is_estimate(parsed) else self._about(window, asked_ms, answer.events)),
             ),
             is_remote=True,
             query_id=answer.query_id,
@@ -367,6 +370,14 @@ class CloudWatchSource:
 
     def _explained(self, error: Exception, text: str) -> Exception:
         return explained(error, text, self.groups, self._session, self._logs)
+
+    def _about(self, window: Window, asked_ms: int, events: int) -> tuple[str, ...]:
+        """What is said of a window that is not over for long, or holds nothing."""
+        since = max(asked_ms - UNSETTLED_MS, window.start_ms)
+        late = (
+            f"Events come minutes late: of those from {to_text(since)} UTC on some may have come after this was asked."
+        )
+        return (*(() if events else self.about_nothing()), *((late,) if window.end_ms >= since else ()))
 
     def about_nothing(self) -> tuple[str, ...]:
         """What is said where a window holds no event, and why that may be."""
