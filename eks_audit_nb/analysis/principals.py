@@ -82,8 +82,7 @@ class Caller(NamedTuple):
     @property
     def iam_uid(self) -> tuple[str, str] | None:
         """The account and IAM's id of the caller; a certificate's uid is whatever its maker wrote there."""
-        found = None if self.credential_id else _IAM_UID.fullmatch(self.uid or "")
-        return (found[1], found[2]) if found else None
+        return None if self.credential_id else _read_uid(self.uid)
 
     @property
     def has_certificate(self) -> bool:
@@ -136,6 +135,12 @@ def read_arn(text: str | None) -> Arn | None:
     if (kind == "root" and rest is None) or (kind in ("user", "federated-user") and rest):
         return Arn(IAM_USER, found[0], account, rest if kind == "federated-user" else None, True)
     return None
+
+
+@lru_cache(1024)
+def _read_uid(uid: str | None) -> tuple[str, str] | None:
+    found = _IAM_UID.fullmatch(uid or "")
+    return (found[1], found[2]) if found else None
 
 
 def _identity(*fields: str | None) -> tuple[str | None, ...]:
