@@ -199,9 +199,10 @@ def run_report(
 
 def _interrupt_kernels() -> None:
     """Let Ctrl-C come to the kernels, which a terminal does not tell: they stop queries and take back what they did."""
-    for kernel in psutil.Process().children():
-        with suppress(psutil.NoSuchProcess):
-            kernel.send_signal(signal.SIGINT)
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if any("ipykernel" in part for part in child.cmdline()):
+                child.send_signal(signal.SIGINT)
 
 
 def _refuse_clashes(notebooks: tuple[Notebook, ...], out: Path) -> None:
