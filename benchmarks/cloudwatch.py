@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -95,16 +94,7 @@ def _service(kind: str, events: str) -> Iterator[None]:
         address = process.stdout.readline().strip()
         if not address:
             sys.exit("The service did not start.")
-        os.environ.update(
-            AWS_ENDPOINT_URL=address,
-            AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE",
-            AWS_SECRET_ACCESS_KEY="not-a-secret",  # noqa: S106
-            AWS_REGION="eu-west-1",
-            AWS_DEFAULT_REGION="eu-west-1",
-            AWS_CONFIG_FILE=os.devnull,
-            AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-            AWS_EC2_METADATA_DISABLED="true",
-        )
+        measure.ask_only(address)
         try:
             yield
         finally:

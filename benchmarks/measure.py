@@ -87,3 +87,17 @@ def log(given: Path | None, events: int) -> Iterator[Path]:
         path = Path(folder, "events.jsonl")
         run([sys.executable, "generate.py", "--events", str(events), "--out", str(path), "--gzip"])
         yield path
+
+
+def ask_only(address: str) -> None:
+    """Let boto3, here and in what is started from here, ask a server of ours and read no configuration of the machine."""
+    os.environ.update(
+        AWS_ENDPOINT_URL=address,
+        AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE",
+        AWS_SECRET_ACCESS_KEY="not-a-secret",  # noqa: S106
+        AWS_REGION="eu-west-1",
+        AWS_DEFAULT_REGION="eu-west-1",
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+    )

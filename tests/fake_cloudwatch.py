@@ -25,9 +25,12 @@ import threading
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from eks_audit_nb.engine.store import EventStore
 
@@ -42,7 +45,8 @@ from fake_reading import (
     get_log_group_fields,
     get_log_record,
 )
-from fake_wire import LostConnectionError, RefusedError, point_boto3_at, serve
+from fake_wire import LostConnectionError, RefusedError, serve
+from loopback import point_boto3_at
 
 __all__ = [
     "ACCOUNT",
@@ -56,7 +60,7 @@ __all__ = [
     "Occasions",
     "delivered",
     "mixed",
-    "point_boto3_at",
+    "pointed",
     "serve",
     "with_quotas",
 ]
@@ -263,3 +267,12 @@ class FakeCloudWatch:
             raise RefusedError("ResourceNotFoundException", f"No cluster found for name: {request['name']}.", 404)
         setups = self.behaviour.logging
         return {"cluster": {"name": self.cluster, "status": "ACTIVE", "logging": {"clusterLogging": setups}}}
+
+
+@contextmanager
+def pointed(*groups: LogGroup) -> Iterator[FakeCloudWatch]:
+    """The service at work, and boto3 pointed at it."""
+    fake = FakeCloudWatch.of(*groups)
+    with serve(fake) as address, pytest.MonkeyPatch.context() as monkeypatch:
+        point_boto3_at(monkeypatch, address)
+        yield fake

@@ -5,7 +5,6 @@ Source of the shapes: the API models that botocore ships.
 
 from __future__ import annotations
 
-import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -13,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
-
-import pytest
 
 from loopback import Request, aws_error, serve_json
 
@@ -163,26 +160,3 @@ def serve(service: FakeEks) -> Iterator[str]:
     """Run the server; gives its address."""
     with serve_json(service.answer) as address:
         yield address
-
-
-def point_boto3_at(monkeypatch: pytest.MonkeyPatch, **addresses: str) -> None:
-    """Set the environment so that boto3 asks these services and no others, and reads no configuration of the machine.
-
-    Args:
-        monkeypatch: Undoes it.
-        **addresses: By the name that botocore has for the service in AWS_ENDPOINT_URL_NAME, in small letters.
-    """
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    settings = {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",  # nobody there
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
-        "AWS_REGION": "eu-west-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    settings |= {f"AWS_ENDPOINT_URL_{name.upper()}": address for name, address in addresses.items()}
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)

@@ -23,8 +23,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from fake_wire import point_boto3_at
-from loopback import serve
+from loopback import point_boto3_at, serve
 
 LIST, GET = "ListObjectsV2", "GetObject"
 

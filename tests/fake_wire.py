@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import sys
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 
-import pytest
+import loopback
 
 
 class Service(Protocol):
@@ -90,42 +87,5 @@ def serve(service: Service) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing: the tests read `requests`."""
 
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 200
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            # A client that hangs up, as one that was interrupted does, is no fault of the server.
-            if not isinstance(sys.exception(), ConnectionError):
-                super().handle_error(request, client_address)
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def point_boto3_at(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """Set the environment so that boto3 asks this server, and reads no configuration of the machine."""
-    for name in (
-        "AWS_PROFILE",
-        "AWS_DEFAULT_REGION",
-        "AWS_SESSION_TOKEN",
-        "AWS_ENDPOINT_URL_LOGS",
-        "AWS_ENDPOINT_URL_EKS",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {
-        "AWS_ENDPOINT_URL": address,
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
-        "AWS_REGION": "eu-west-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
+    with loopback.serve(Handler) as address:
+        yield address

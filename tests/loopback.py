@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import uuid
@@ -12,6 +13,10 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+_NOBODY = "http://127.0.0.1:9"
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,30 @@ def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def point_boto3_at(monkeypatch: pytest.MonkeyPatch, address: str = _NOBODY, **addresses: str) -> None:
+    """Set the environment so that boto3 asks these services and no others, and reads no configuration of the machine.
+
+    Args:
+        monkeypatch: Undoes it.
+        address: Of any service.
+        **addresses: By the name that botocore has for the service in AWS_ENDPOINT_URL_NAME, in small letters.
+    """
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    settings = {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+        "AWS_REGION": "eu-west-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    settings |= {f"AWS_ENDPOINT_URL_{name.upper()}": each for name, each in addresses.items()}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
 
 
 def aws_error(status: int, code: str, message: str) -> tuple[int, dict[str, Any]]:

@@ -14,7 +14,7 @@ from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.files import FileSource
 
 from conftest import audit_event
-from fake_cloudwatch import point_boto3_at
+from loopback import point_boto3_at
 
 
 def test_the_sample() -> None:

@@ -25,7 +25,7 @@ from eks_audit_nb.window import Window, to_milliseconds
 
 from conftest import audit_event
 from fake_cloudtrail import POLICY, FakeCloudTrail, as_looked_up, assume_role_event, cloudtrail_event, serve
-from fake_eks import point_boto3_at
+from loopback import point_boto3_at
 
 ROLE = "arn:aws:iam::111122223333:role/Shadow"
 ENCODED = "arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2FShadow"

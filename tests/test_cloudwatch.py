@@ -25,7 +25,8 @@ from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.files import FileSource
 
 from conftest import audit_event
-from fake_cloudwatch import Behaviour, FakeCloudWatch, Fault, LogGroup, Occasions, delivered, point_boto3_at, serve
+from fake_cloudwatch import Behaviour, FakeCloudWatch, Fault, LogGroup, Occasions, delivered, serve
+from loopback import point_boto3_at
 from pacers import hasty
 
 START, END = "2026-11-24T10:00:00Z", "2026-11-24T10:59:59.999Z"

@@ -24,8 +24,9 @@ import fake_eks
 import fake_kubernetes
 from fake_cloudtrail import POLICY, FakeCloudTrail, cloudtrail_event
 from fake_cloudwatch import FakeCloudWatch
-from fake_eks import FakeEks, point_boto3_at
+from fake_eks import FakeEks
 from fake_kubernetes import FakeKubernetes, write_kubeconfig
+from loopback import point_boto3_at
 
 
 class RecordedKubernetes(FakeKubernetes):

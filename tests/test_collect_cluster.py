@@ -41,8 +41,7 @@ from fake_cloudwatch import (
     Occasions,
     delivered,
     mixed,
-    point_boto3_at,
-    serve,
+    pointed,
 )
 from logs import ODD
 from pacers import hasty
@@ -57,9 +56,7 @@ STREAMS = [f"kube-apiserver-audit-{number}" for number in range(3)]
 @pytest.fixture(scope="module")
 def service() -> Iterator[FakeCloudWatch]:
     """The service, and boto3 pointed at it."""
-    fake = FakeCloudWatch.of()
-    with serve(fake) as address, pytest.MonkeyPatch.context() as monkeypatch:
-        point_boto3_at(monkeypatch, address)
+    with pointed() as fake:
         yield fake
 
 

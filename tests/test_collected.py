@@ -29,8 +29,9 @@ import fake_eks
 from conftest import audit_event
 from fake_cloudtrail import FakeCloudTrail
 from fake_cloudwatch import Behaviour, FakeCloudWatch, Fault, LogGroup, Occasions, delivered
-from fake_eks import FakeEks, point_boto3_at
+from fake_eks import FakeEks
 from logs import stamp
+from loopback import point_boto3_at
 
 PROD = "/aws/eks/prod/cluster"
 NOW = to_milliseconds(datetime.now(UTC) - timedelta(hours=1))

@@ -14,7 +14,8 @@ from eks_audit_nb.cluster import LOG_TYPES, LoggingStatus, enable_audit_logging,
 from eks_audit_nb.cluster.control_plane_logs import Prices
 from eks_audit_nb.errors import ClusterError, ParameterError
 
-from fake_eks import FakeEks, point_boto3_at, serve
+from fake_eks import FakeEks, serve
+from loopback import point_boto3_at
 
 ALL_OFF = [{"types": list(LOG_TYPES), "enabled": False}]
 API_ON = [{"types": ["api"], "enabled": True}, {"types": ["audit", "authenticator"], "enabled": False}]

@@ -15,7 +15,8 @@ from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.window import to_text
 
 from conftest import audit_event
-from fake_cloudwatch import Behaviour, FakeCloudWatch, Fault, LogGroup, Occasions, delivered, point_boto3_at, serve
+from fake_cloudwatch import Behaviour, FakeCloudWatch, Fault, LogGroup, Occasions, delivered, serve
+from loopback import point_boto3_at
 from pacers import hasty
 
 T = 1_795_514_400_000  # 2026-11-24T10:00:00Z

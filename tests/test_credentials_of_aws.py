@@ -20,7 +20,8 @@ from eks_audit_nb.errors import CloudWatchError, ClusterError
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.cloudwatch.pacing import Pacer
 
-from fake_cloudwatch import FakeCloudWatch, LogGroup, delivered, point_boto3_at, serve
+from fake_cloudwatch import FakeCloudWatch, LogGroup, delivered, serve
+from loopback import point_boto3_at
 from pacers import hasty
 
 T = 1_795_514_400_000  # 2026-11-24T10:00:00Z

@@ -19,10 +19,10 @@ from fake_cloudwatch import (
     Occasions,
     delivered,
     mixed,
-    point_boto3_at,
     serve,
     with_quotas,
 )
+from loopback import point_boto3_at
 
 T = 1_795_514_400_000  # 2026-11-24T10:00:00Z
 PROD = "/aws/eks/prod/cluster"

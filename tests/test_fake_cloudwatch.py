@@ -20,8 +20,9 @@ from eks_audit_nb.window import Window
 
 from conftest import audit_event
 from fake_answers import _asked, _table, plainly, with_pointer
-from fake_cloudwatch import ACCOUNT, Behaviour, FakeCloudWatch, LogGroup, delivered, point_boto3_at, serve
+from fake_cloudwatch import ACCOUNT, Behaviour, FakeCloudWatch, LogGroup, delivered, serve
 from fake_log_groups import DAY_MS
+from loopback import point_boto3_at
 
 T = 1_795_514_400_000  # 2026-11-24T10:00:00Z
 PROD, STAGING = "/aws/eks/prod/cluster", "/aws/eks/staging/cluster"

@@ -19,7 +19,8 @@ import boto3
 import pytest
 
 from conftest import audit_event
-from fake_cloudwatch import Behaviour, FakeCloudWatch, LogGroup, delivered, point_boto3_at, serve
+from fake_cloudwatch import Behaviour, FakeCloudWatch, LogGroup, delivered, serve
+from loopback import point_boto3_at
 
 pytestmark = pytest.mark.deep
 

@@ -25,8 +25,7 @@ from fake_cloudwatch import (
     LogGroup,
     Occasions,
     delivered,
-    point_boto3_at,
-    serve,
+    pointed,
     with_quotas,
 )
 from pacers import hasty
@@ -42,9 +41,7 @@ MESSAGE = json.dumps(audit_event())
 @pytest.fixture(scope="module")
 def service() -> Iterator[FakeCloudWatch]:
     """The service, and boto3 pointed at it."""
-    fake = FakeCloudWatch.of()
-    with serve(fake) as address, pytest.MonkeyPatch.context() as monkeypatch:
-        point_boto3_at(monkeypatch, address)
+    with pointed() as fake:
         yield fake
 
 

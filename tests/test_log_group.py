@@ -14,7 +14,8 @@ from eks_audit_nb.cluster.log_group import STREAM_COLUMNS, kind_of_stream
 from eks_audit_nb.errors import ClusterError
 from eks_audit_nb.window import to_milliseconds
 
-from fake_eks import FakeEks, point_boto3_at, serve
+from fake_eks import FakeEks, serve
+from loopback import point_boto3_at
 
 NAME = "/aws/eks/prod/cluster"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

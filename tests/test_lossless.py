@@ -25,8 +25,7 @@ from fake_cloudwatch import (
     Occasions,
     delivered,
     mixed,
-    point_boto3_at,
-    serve,
+    pointed,
 )
 from pacers import hasty
 
@@ -45,9 +44,7 @@ TEXTS = (
 @pytest.fixture(scope="module")
 def service() -> Iterator[FakeCloudWatch]:
     """The service, and boto3 pointed at it."""
-    fake = FakeCloudWatch.of()
-    with serve(fake) as address, pytest.MonkeyPatch.context() as monkeypatch:
-        point_boto3_at(monkeypatch, address)
+    with pointed() as fake:
         yield fake
 
 

@@ -18,7 +18,8 @@ from eks_audit_nb.window import from_milliseconds
 import fake_cloudtrail
 import fake_eks
 from fake_cloudtrail import FakeCloudTrail
-from fake_eks import FakeEks, point_boto3_at
+from fake_eks import FakeEks
+from loopback import point_boto3_at
 
 GROUP = "/aws/eks/prod/cluster"
 STREAM = "kube-apiserver-audit-1"

@@ -17,7 +17,8 @@ from eks_audit_nb.sources.files import FileSource
 from eks_audit_nb.window import to_milliseconds
 
 from conftest import audit_event
-from fake_eks import FakeEks, point_boto3_at, serve
+from fake_eks import FakeEks, serve
+from loopback import point_boto3_at
 
 GROUP = {"logGroupName": "/aws/eks/prod/cluster", "creationTime": 1_700_000_000_000, "storedBytes": 5}
 STREAM = "kube-apiserver-audit-0f3c"

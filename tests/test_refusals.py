@@ -15,7 +15,8 @@ from eks_audit_nb.errors import CloudWatchError, EksAuditError
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.cloudwatch.refusals import missing_action
 
-from fake_cloudwatch import Behaviour, FakeCloudWatch, LogGroup, delivered, point_boto3_at, serve
+from fake_cloudwatch import Behaviour, FakeCloudWatch, LogGroup, delivered, serve
+from loopback import point_boto3_at
 from pacers import hasty
 
 T = 1_795_514_400_000  # 2026-11-24T10:00:00Z
