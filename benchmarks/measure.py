@@ -90,7 +90,7 @@ def log(given: Path | None, events: int) -> Iterator[Path]:
 
 
 def ask_only(address: str) -> None:
-    """Let boto3, here and in what is started from here, ask a server of ours and read no configuration of the machine."""
+    """Let boto3, here and in what is started here, ask a server of ours and read no configuration of the machine."""
     os.environ.update(
         AWS_ENDPOINT_URL=address,
         AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE",
