@@ -43,6 +43,12 @@ def account_of(session: Any) -> str:
     return str(credentials.access_key)
 
 
+def not_set_up(failure: BotoCoreError) -> str:
+    """What is said where boto3 cannot be set up, as with a profile that is not there."""
+    text = str(failure).rstrip(" .")
+    return about_credentials(failure) or f"boto3 cannot be set up: {text}. Check AWS_PROFILE and the files in ~/.aws."
+
+
 @contextmanager
 def explained(action: str, target: str, error: type[SourceError]) -> Iterator[None]:
     """Turn what boto3 raises into an error of ours.

@@ -7,9 +7,9 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, NoRegionError
+from botocore.exceptions import BotoCoreError, NoCredentialsError, NoRegionError
 
-from eks_audit_nb.aws import account_of
+from eks_audit_nb.aws import account_of, not_set_up
 from eks_audit_nb.errors import SourceError
 
 
@@ -25,7 +25,7 @@ def logs_client(region: str, session: Any = None) -> tuple[Any, Any, str]:
         The session, the client, and whose quotas its calls count against.
 
     Raises:
-        SourceError: No region is configured, no such profile, or a boto3 that is too old.
+        SourceError: No region is configured, no such profile, no credentials, or a boto3 that is too old.
     """
     try:
         session = session or boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
@@ -37,11 +37,13 @@ def logs_client(region: str, session: Any = None) -> tuple[Any, Any, str]:
             read_timeout=30,
         )
         logs = session.client("logs", config=config, region_name=region or None)
+        if session.get_credentials() is None:  # told here, before a report has started a kernel for every notebook
+            raise NoCredentialsError
         account = account_of(session)
     except NoRegionError:
         raise SourceError("No AWS region is set. Set AWS_REGION, or choose a profile with AWS_PROFILE.") from None
     except BotoCoreError as error:
-        raise SourceError(f"boto3 cannot be set up: {error}") from None
+        raise SourceError(not_set_up(error)) from None
     # Pages and their count came to the service in spring 2026; a client that does not know them drops them silently.
     answer = logs.meta.service_model.operation_model("GetQueryResults").output_shape.members
     if "nextToken" not in answer or "resultCount" not in answer["statistics"].members:

@@ -18,7 +18,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from eks_audit_nb.aws import THROTTLED, code_of, explained
+from eks_audit_nb.aws import THROTTLED, code_of, explained, not_set_up
 from eks_audit_nb.errors import S3Error
 from eks_audit_nb.sources.base import S3
 
@@ -67,7 +67,7 @@ class Bucket:
             session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
             self.client: Any = session.client("s3", config=config)
         except BotoCoreError as error:
-            raise S3Error(f"boto3 cannot be set up: {error}") from None
+            raise S3Error(not_set_up(error)) from None
 
     def uri(self, key: str) -> str:
         """The whole name of an object, or of a prefix."""
