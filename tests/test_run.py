@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from eks_audit_nb.errors import NotebookError, ParameterError
 from eks_audit_nb.reporting.notebooks import Notebook, find_notebooks, list_notebooks, read_notebook
-from eks_audit_nb.reporting.run import DONE, ERROR, INCOMPLETE, run_report
+from eks_audit_nb.reporting.run import DONE, ERROR, INCOMPLETE, Report, run_report
 
 from conftest import audit_event
 
@@ -66,7 +67,12 @@ def test_one_failure_stops_no_other(tmp_path: Path) -> None:
     index = (tmp_path / "out" / "index.html").read_text()
     assert "3 notebooks ran, 2 failed" in index
     assert "ValueError: on purpose" in index
-    assert "on purpose" in (tmp_path / "out" / "raises.html").read_text()
+    page = (tmp_path / "out" / "raises.html").read_text()
+    assert "on purpose" in page
+    assert "This notebook broke off before its end: " in page
+    assert page.count("papermill") == page.count("papermill-error-cell") == 2  # the link to the error and its place
+    alone = run_report("sample", (raises,), tmp_path / "alone", progress=False)
+    assert alone.verdict == "1 notebook ran, 1 failed; there is no answer."
 
 
 def test_incomplete_answers_are_told(tmp_path: Path, make_log: Callable[..., Path]) -> None:
@@ -202,3 +208,16 @@ def test_modules_of_the_current_folder_are_not_run(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     report = run_report("sample", [notebook], tmp_path / "out")
     assert [run.error for run in report.runs] == [""]
+
+
+@pytest.mark.parametrize(
+    ("source", "start", "asked"),
+    [
+        ("audit.jsonl", "", "everything it holds"),
+        ("cloudwatch:prod", "", "the last 24 hours"),
+        ("cloudwatch:prod", "-6h", "-6h to the end"),
+    ],
+)
+def test_the_window_that_was_asked_for(source: str, start: str, asked: str) -> None:
+    """A report says in words what is read where no times are given: a whole log, or a cluster's last 24 hours."""
+    assert Report(source, start, "", {}, datetime.now(UTC), "1").window_text == asked

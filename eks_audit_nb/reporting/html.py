@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LINK_TO_NOTEBOOK = re.compile(r"\[(?P<words>[^\]]*)\]\((?:\./)?(?P<name>[^)\s]*)\.ipynb\)")
 
+_PAPERMILL_MARK = "papermill-error-cell-tag"
+
 
 def notebook_html(path: Path, title: str, footer: str, beside: Collection[str] = ()) -> str:
     """The report of an executed notebook: code hidden, alt text kept, no script and no outside address.
@@ -33,7 +35,9 @@ def notebook_html(path: Path, title: str, footer: str, beside: Collection[str] =
 
     node = nbformat.read(path, as_version=4)
     for cell in node.cells:
-        if cell.cell_type == "markdown":
+        if _PAPERMILL_MARK in cell.metadata.get("tags", ()):
+            cell.source = _told_to_readers(cell.source)
+        elif cell.cell_type == "markdown":
             cell.source = _LINK_TO_NOTEBOOK.sub(lambda link: _link_to_report(link, beside), cell.source)
     exporter = HTMLExporter(
         template_name="eks_audit",
@@ -45,6 +49,13 @@ def notebook_html(path: Path, title: str, footer: str, beside: Collection[str] =
     resources = {"eks_audit": {"title": title, "footer": footer, "style": style_sheet()}}
     html, _ = exporter.from_notebook_node(node, resources=resources)
     return str(html)
+
+
+def _told_to_readers(mark: str) -> str:
+    """The marks that papermill puts above a notebook that failed and above its error speak of code, which is hidden."""
+    if 'id="papermill-error-cell"' in mark:
+        return '<span id="papermill-error-cell"></span>'
+    return "**This notebook broke off before its end: [what went wrong](#papermill-error-cell).**"
 
 
 def _link_to_report(link: re.Match[str], beside: Collection[str]) -> str:

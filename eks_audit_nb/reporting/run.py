@@ -21,7 +21,7 @@ from eks_audit_nb.errors import NotebookError
 from eks_audit_nb.reporting.html import index_html, notebook_html, outputs
 from eks_audit_nb.reporting.notebooks import Notebook, papermill_path, refuse_unknown, typed_parameters
 from eks_audit_nb.reporting.shown import HEADLINE_MIMETYPE
-from eks_audit_nb.sources.base import RESULT_MIMETYPE
+from eks_audit_nb.sources.base import CLOUDWATCH, RESULT_MIMETYPE
 from eks_audit_nb.sources.by_name import absolute
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Report:
     def window_text(self) -> str:
         """The window as it was asked for."""
         if not self.start and not self.end:
-            return "everything a file holds, a cluster's last 24 hours"
+            return "the last 24 hours" if self.source.startswith(CLOUDWATCH) else "everything it holds"
         return f"{self.start or 'the beginning'} to {self.end or 'the end'}"
 
     @property
@@ -96,6 +96,8 @@ class Report:
         doubtful = sum(not run.error and not run.complete for run in self.runs)
         text = f"{len(self.runs)} notebook{'s' if len(self.runs) != 1 else ''} ran"
         text += f", {failed} failed" if failed else ", none failed"
+        if failed == len(self.runs):
+            return f"{text}; there is no answer."
         if doubtful:
             return f"{text}; {doubtful} may lack rows of the window, as the last column says."
         return f"{text}; every answer that was given covers its whole window."
