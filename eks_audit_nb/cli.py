@@ -34,7 +34,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        _complain(message)
+        _complain(f"{message}. Help: {self.prog} --help")
         sys.exit(ERROR)
 
 
@@ -93,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="let each notebook ask the cluster, instead of collecting its events once; CloudWatch only",
     )
     report.add_argument("--workers", metavar="N", type=_from_one, help="notebooks at once (default: one a processor)")
-    _add_question(report)
+    _add_question(report, "eks-audit notebooks NAME")
     _add_max_bytes(report)
     report.set_defaults(command=_report)
 
@@ -101,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     query.add_argument("source", metavar="SOURCE", help=_SOURCE_HELP)
     query.add_argument("query", metavar="QUERY", help="a name from `eks-audit queries`, a file, or Insights text")
     query.add_argument("--format", choices=("table", "csv", "jsonl"), default="table", help="default: table")
-    _add_question(query)
+    _add_question(query, "eks-audit queries NAME")
     query.add_argument(
         "--table",
         metavar=("NAME", "FILE"),
@@ -131,7 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_price,
         help="what your region asks for a gigabyte scanned (default: AWS's us-east-1 list price)",
     )
-    _add_question(estimate)
+    _add_question(estimate, "eks-audit queries NAME")
     estimate.set_defaults(command=_estimate)
 
     queries = commands.add_parser("queries", help="the queries that ship, or the whole of one")
@@ -169,9 +169,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_question(parser: argparse.ArgumentParser) -> None:
+def _add_question(parser: argparse.ArgumentParser, shown_by: str) -> None:
     _add_window(parser)
-    _add_parameters(parser)
+    _add_parameters(parser, shown_by)
 
 
 def _add_window(parser: argparse.ArgumentParser, remark: str = "") -> None:
@@ -189,7 +189,7 @@ def _add_max_bytes(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_parameters(parser: argparse.ArgumentParser) -> None:
+def _add_parameters(parser: argparse.ArgumentParser, shown_by: str) -> None:
     parser.add_argument(
         *("-p", "--parameter"),
         metavar=("NAME", "VALUE"),
@@ -197,7 +197,7 @@ def _add_parameters(parser: argparse.ArgumentParser) -> None:
         type=_unshielded,
         action="append",
         default=[],
-        help="may be repeated",
+        help=f"a parameter, as `{shown_by}` shows them; may be repeated",
     )
 
 
@@ -242,7 +242,7 @@ def _report(given: argparse.Namespace) -> int:
         raise SourceError(f"--out takes a folder, not {given.out!r}. Copy the folder there when it is written.")
     out, parameters = _folder("--out", given.out), _parameters(given)
     notebooks = find_notebooks(given.notebooks)
-    _try_source(given.source)
+    _try_source(given.source, given.start, given.end)
     report = run_report(
         _gathered(given, len(notebooks)),
         notebooks,
@@ -253,9 +253,12 @@ def _report(given: argparse.Namespace) -> int:
         workers=given.workers,
         progress=sys.stderr.isatty(),
     )
+    first: dict[str, str] = {}
     for run in report.runs:
         state = "failed" if run.error else ("done" if run.complete else "INCOMPLETE")
         said = cleaned(run.error, keeps_lines=True) if run.error else cleaned(run.headline)
+        if run.error and (same := first.setdefault(run.error, run.notebook.name)) != run.notebook.name:
+            said = f"as {cleaned(same)}"
         if state == "INCOMPLETE":
             said += f"\nIt may lack rows: {cleaned(run.doubts)}"
         # Further lines are set in, so that none looks like that of another notebook.
@@ -448,13 +451,14 @@ def _parameters(given: argparse.Namespace) -> dict[str, Any]:
 
 def _folder(option: str, text: str) -> Path:
     path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise SourceError(f"{option} takes a folder, and {text!r} is a file.")
+    for each in (path, *path.parents):
+        if each.exists() and not each.is_dir():
+            raise SourceError(f"{option} takes a folder, and {str(each)!r} is a file.")
     return path
 
 
-def _try_source(source: str) -> None:
-    """Open a source and let it go: one that cannot be read is one error here, and not one of every notebook.
+def _try_source(source: str, start: str, end: str) -> None:
+    """Open a source and let it go: what cannot be read, or is no window, is one error here, and not every notebook's.
 
     Files are made a case on the way, which the notebooks then find.
     """
@@ -462,7 +466,11 @@ def _try_source(source: str) -> None:
     from eks_audit_nb.sources.by_name import check_source
 
     check_source(source)
-    connect(source).close()
+    opened = connect(source)
+    try:
+        opened.window(start, end)
+    finally:
+        opened.close()
 
 
 def _query_text(argument: str) -> str:

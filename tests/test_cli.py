@@ -7,12 +7,14 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from test_run import make_notebook
 
 from eks_audit_nb.cli import main
 from eks_audit_nb.errors import QueryError
@@ -128,9 +130,9 @@ def test_incomplete(capsys: pytest.CaptureFixture[str], make_log: Callable[..., 
         (["query", "sample", __file__.replace(".py", ".cwli")], "cannot be read: No such file"),
         (["query", "sample", sys.executable], "is no text in UTF-8"),
         (["report", "sample", "02", "--out", __file__], "--out takes a folder, and"),
-        (["report", "sample", "02", "--out", f"{__file__}/x"], "x: Not a directory"),
+        (["report", "sample", "02", "--out", f"{__file__}/x"], "--out takes a folder, and"),
         (["lab", "--dir", __file__], "--dir takes a folder, and"),
-        (["lab", "--dir", f"{__file__}/x"], "x: Not a directory"),
+        (["lab", "--dir", f"{__file__}/x"], "--dir takes a folder, and"),
         (["queries", "nothing_like_it"], "There is no query named 'nothing_like_it'"),
         (["notebooks", "99"], "There is no notebook '99'"),
         (["report", "sample", "99"], "There is no notebook '99'"),
@@ -165,11 +167,13 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], arguments: list[str], mess
     ],
 )
 def test_wrong_calls(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    """A wrong call exits with 1 and not with argparse's 2, which means findings here."""
+    """A wrong call exits with 1 and not with argparse's 2, which means findings here, and says where the help is."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 1
-    assert "usage: eks-audit" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "usage: eks-audit" in told
+    assert re.search(r"Help: eks-audit( query| report)? --help\n$", told)
 
 
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,6 +221,38 @@ def test_a_source_that_cannot_be_opened_is_one_error(
         assert message in err
         assert err.count("eks-audit: ") == err.count("\n") == 1
         assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["--start", "2026-13-45"], "The start '2026-13-45' is not a time."),
+        (["--start", "2026-11-25", "--end", "2026-11-24"], "The window ends"),
+        (["--start", "-1h", "--end", "-2h"], "The window ends"),
+    ],
+)
+def test_a_window_that_is_none_is_one_error(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, times: list[str], message: str
+) -> None:
+    """Times that make no window are one message, before a kernel starts or a file is written."""
+    code, _, err = run(capsys, "report", "sample", *times, "--out", str(tmp_path / "out"))
+    assert code == 1
+    assert message in err
+    assert err.count("eks-audit: ") == err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_same_failure_is_told_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What went wrong in the same words in several notebooks is printed for the first one; the others refer to it."""
+    for name in ("a", "b"):
+        make_notebook(tmp_path / f"{name}.ipynb", "raise ValueError('on purpose')")
+    notebooks = [str(tmp_path / f"{name}.ipynb") for name in ("a", "b")]
+    code, _, err = run(capsys, "report", "sample", *notebooks, "--out", str(tmp_path / "out"))
+    assert code == 1
+    assert [line.split(maxsplit=2) for line in err.splitlines()] == [
+        ["a", "failed", "ValueError: on purpose"],
+        ["b", "failed", "as a"],
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -381,11 +417,11 @@ def test_verify_of_a_damaged_case(
         (["collect", "cloudwatch:!", "--out", "case"], "neither a cluster nor a log group"),
         (["collect", "no/such/file", "--out", "case"], "There is no file or folder 'no/such/file'"),
         (["collect", "audit.jsonl", "--out", "audit.jsonl"], "--out takes a folder, and 'audit.jsonl' is a file"),
-        (["collect", "audit.jsonl", "--out", "audit.jsonl/case"], "cannot be written to audit.jsonl/case"),
+        (["collect", "audit.jsonl", "--out", "audit.jsonl/case"], "--out takes a folder, and 'audit.jsonl' is a file"),
         (["collect", "audit.jsonl", "--out", "."], "is there already. Give --out a folder that is not there"),
         (["collect", "text.jsonl", "--out", "case"], "holds no audit events"),
         (["verify", "none"], "none is no case: there is no manifest.json in it"),
-        (["verify", "audit.jsonl"], "The case audit.jsonl cannot be read: manifest.json: Not a directory"),
+        (["verify", "audit.jsonl"], "audit.jsonl is no case: a case is a folder"),
         (["verify", "."], ". is no case: there is no manifest.json in it"),
     ],
 )

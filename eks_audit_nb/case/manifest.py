@@ -137,7 +137,8 @@ class Collected:
         """From when on events may be missing because they come late, in a sentence; "" where none can."""
         if self.unsettled_ms is None:
             return ""
-        return f"Events from {to_text(self.unsettled_ms)} UTC on may have come after it was asked, {self.asked[:19]}Z."
+        asked = self.asked[:19].replace("T", " ")
+        return f"Events from {to_text(self.unsettled_ms)} UTC on may have come after it was asked at {asked} UTC."
 
     def described(self) -> dict[str, str]:
         """The lines of a summary."""
@@ -230,6 +231,8 @@ def read_manifest(folder: Path) -> Manifest:
         return manifest
     except FileNotFoundError:
         raise SourceError(f"{folder} is no case: there is no {NAME} in it. Make one with: eks-audit collect") from None
+    except NotADirectoryError:
+        raise SourceError(f"{folder} is no case: a case is a folder, as eks-audit collect makes one.") from None
     except OSError as error:
         raise SourceError(f"The case {folder} cannot be read: {path.name}: {error.strerror or error}.") from None
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
