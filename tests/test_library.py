@@ -227,10 +227,11 @@ def test_values_of_the_wrong_type(value: object) -> None:
 @pytest.mark.parametrize("query", SHIPPED, ids=by_name)
 def test_unknown_parameters(query: ShippedQuery) -> None:
     """A parameter that a query does not have is refused by name, and the message says what there is."""
-    known = ", ".join(parameter.name for parameter in query.parameters) or "none"
+    known = ", ".join(parameter.name for parameter in query.parameters)
     with pytest.raises(ParameterError) as error:
         prepare(query.name, {"zzz": "x"})
-    assert str(error.value) == f"the query {query.name} has no parameter 'zzz'. It has: {known}."
+    has = f"It has: {known}." if known else "It takes none: leave it out."
+    assert str(error.value) == f"The query {query.name} has no parameter 'zzz'. {has}"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_unknown_parameters(query: ShippedQuery) -> None:
         ("filter verb = {{verb}}", {}, "needs a value for verb. Give it with -p NAME VALUE"),
         ("filter verb = {{verb}} and level = {{ level }}", {"verb": "x"}, "needs a value for level"),
         ("filter {{a}} = {{b}} or {{a}} = 1", {}, "needs a value for a, b"),
-        ("fields verb", {"x": "1"}, "has no parameter 'x'. It has: none"),
+        ("fields verb", {"x": "1"}, "has no parameter 'x'. It takes none: leave it out."),
     ],
 )
 def test_wrong_parameters_of_a_text(text: str, given: dict[str, Any], message: str) -> None:

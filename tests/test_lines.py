@@ -282,13 +282,13 @@ def test_timestamp(make_log: Callable[..., Path], stage: object, received: objec
         (b"", "holds no audit events: it is empty. Expected one JSON object a line, each with an auditID"),
         (b"\n \n", "it is empty"),
         (b"a\nb\n", "2 lines were read and none is an audit event"),
-        (b'{"kind": "Pod"}\n', "1 lines were read and none is an audit event"),
+        (b'{"kind": "Pod"}\n', "1 line was read and it is no audit event"),
         (
             gzip.compress(WHOLE.encode(), mtime=0)[:12],
             "it is empty, and its compressed data is cut or damaged. Expected",
         ),
-        (b"a\nb\n", "it begins with text that begins with 'a'. Expected one JSON object a line"),
-        (b'{"kind": "Pod"}\n', "it begins with an object with the keys 'kind'. Expected one JSON object a line"),
+        (b"a\nb\n", "it holds text that begins with 'a'. Expected one JSON object a line"),
+        (b'{"kind": "Pod"}\n', "it holds an object with the keys 'kind'. Expected one JSON object a line"),
     ],
 )
 def test_a_file_without_audit_events(tmp_path: Path, content: bytes, message: str) -> None:

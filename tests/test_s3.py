@@ -211,7 +211,7 @@ def test_what_is_no_log(fake: FakeS3, tmp_path: Path, capsys: pytest.CaptureFixt
         "1 object that only stands for a folder, such as s3://logs/a/.",
         "1 object that CloudWatch writes to see whether it may, such as s3://logs/a/aws-logs-write-test.",
         "1 object not named like a log, such as s3://logs/a/report.html.",
-        "1 object no log by the first bytes, such as s3://logs/a/manifest.",
+        "1 object not taken for a log by the first bytes, such as s3://logs/a/manifest.",
     )
     assert f"Left out:    {' '.join(manifest.left_out)}" in capsys.readouterr().err
     assert {call.key for call in fake.asked(GET)} == {"a/1.jsonl", "a/manifest"}

@@ -119,7 +119,7 @@ def test_nothing_is_done_without_apply(play: Play, cluster: FakeKubernetes, log:
 def test_the_plan_says_what_is_missing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where credentials are missing the plan says so."""
     monkeypatch.delenv("REGISTRY_PASSWORD")
-    assert play(apply=False).said.endswith("1 of the three variables are not set.")
+    assert play(apply=False).said.endswith("Of the three variables 1 is not set.")
 
 
 def test_the_secret_is_found_in_the_log(play: Play, cluster: FakeKubernetes) -> None:

@@ -27,7 +27,7 @@ _SAMPLE = (
 _FILE = "This is a file: it shows what was recorded, and cannot show whether audit logging is on now."
 _CASE = (
     "This is a case collected from {source} at {asked}: it shows what was recorded until then, and was not opened "
-    "to ask the cluster itself whether audit logging is on now."
+    "to ask the cluster itself whether audit logging is on now; live=True asks it."
 )
 _NO_CLUSTER = "Nothing to do: this is a log, and no cluster."
 _NO_LOG = "There is no log group {name} yet: nothing has been recorded there."

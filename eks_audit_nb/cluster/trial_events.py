@@ -388,7 +388,7 @@ def _plan(variables: RegistryVariables, patience: Patience) -> str:
         f"it, removes both, and waits up to {_minutes(patience)} until the log shows it. The caller has to be allowed "
         "to create, get and delete namespaces and secrets. It costs nothing but the queries."
     )
-    return f"{text} {missing} of the three variables are not set." if missing else text
+    return f"{text} Of the three variables {missing} {'is' if missing == 1 else 'are'} not set." if missing else text
 
 
 def _account(trial: TrialEvents, patience: Patience, problem: str) -> str:

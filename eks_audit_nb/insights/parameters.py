@@ -76,8 +76,10 @@ def refuse_unknown(given: Mapping[str, object], known: Mapping[str, object], wha
     for name in given:
         if name not in known:
             near = nearest(name, known)
-            has = f"Did you mean {near!r}?" if near else f"It has: {', '.join(known) or 'none'}."
-            raise ParameterError(f"{what} has no parameter {name!r}. {has}")
+            has = f"It has: {', '.join(known)}." if known else "It takes none: leave it out."
+            raise ParameterError(
+                f"{what[:1].upper()}{what[1:]} has no parameter {name!r}. {f'Did you mean {near!r}?' if near else has}"
+            )
 
 
 def _places(text: str) -> Iterator[tuple[re.Match[str], str]]:

@@ -248,9 +248,11 @@ def _is_marked_truncated(event: dict[str, Any]) -> bool:
 def _nothing_found(path: LogFile, count: int, is_broken: bool) -> str:
     text = _beginning(path)
     nothing = "there is no event in its envelope" if text else "it is empty"
-    seen = f"{count:,} lines were read and none is an audit event" if count else nothing
+    one = "1 line was read and it is no audit event"
+    lines = one if count == 1 else f"{count:,} lines were read and none is an audit event"
+    seen = lines if count else nothing
     seen += ", and its compressed data is cut or damaged" if is_broken else ""
-    seen += f"; it begins with {envelopes.described(text)}" if text else ""
+    seen += f"; it holds {envelopes.described(text)}" if text else ""
     return f"{path} holds no audit events: {seen}. {envelopes.EXPECTED}"
 
 

@@ -73,7 +73,8 @@ def collect_s3(
         )
         left_out = [*found.left_out, *manifest.left_out]
         if files.not_logs:
-            left_out.append(f"{counted(len(files.not_logs))} no log by the first bytes, such as {files.not_logs[0]}.")
+            number, example = counted(len(files.not_logs)), files.not_logs[0]
+            left_out.append(f"{number} not taken for a log by the first bytes, such as {example}.")
         manifest = replace(manifest, left_out=tuple(left_out))
         manifest.write(begun.case)
     return manifest
