@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from eks_audit_nb.reporting.tables import MISSING, table
+from eks_audit_nb.reporting.tables import MISSING, cell_kind, table
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
@@ -79,3 +79,18 @@ def test_only_long_words_are_broken() -> None:
 def test_plain_form_is_whole() -> None:
     """Where HTML cannot be shown the same rows stand as text."""
     assert "ASIA1" in repr(table(pd.DataFrame({"k": ["ASIA1"]}), {"k": "Key"}, "Keys"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("arn:aws:iam::111122223333:role/eks-node-group", "long"),
+        ("The key of a node's instance role: the chain ends at this node.", "long"),
+        ("refused by authorization", ""),
+        ("ASIA761512CC952F26FD", "word"),
+        ("2026-11-24 22:30:23", "word"),
+    ],
+)
+def test_the_kind_of_a_cell(text: str, kind: str) -> None:
+    """ARNs and sentences get room to be broken in, keys and times are read as a whole, and a few words need neither."""
+    assert cell_kind(text) == kind

@@ -138,6 +138,7 @@ IDENTITY = {
 MISSING = "–"
 YES, NO = "yes", "no"
 _LONGEST_WORD = 24
+_LONGEST_PHRASE = 60
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
@@ -167,7 +168,9 @@ def table(frame: pd.DataFrame, columns: Mapping[str, str], caption: str, rows: i
 
 
 def cell_kind(text: str) -> str:
-    """The class of a cell: "long" has to be broken somewhere, "word" is read as a whole, "" is a sentence."""
+    """The class of a cell: "long" needs room to be broken in, "word" is read as a whole, "" is a few words."""
+    if len(text) > _LONGEST_PHRASE:
+        return "long"  # a sentence, which would be squeezed to a word a line where a table is wide
     if max((len(word) for word in text.split()), default=0) > _LONGEST_WORD:
         return "long"  # an ARN or a URI
     return "word" if " " not in text or _TIME.fullmatch(text) else ""  # a key, an address or a time
