@@ -10,47 +10,33 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from eks_audit_nb.arguments import ERROR, build_parser, shield_dashes
 from eks_audit_nb.errors import EksAuditError, ParameterError, SourceError
-from eks_audit_nb.terminal import cleaned
+from eks_audit_nb.terminal import cleaned, complain, say
 
 if TYPE_CHECKING:
     from eks_audit_nb.reporting.collected import Gathered
 
-DONE, ERROR, INCOMPLETE = 0, 1, 3
+DONE, INCOMPLETE = 0, 3
 
-_SOURCE_HELP = '"sample", a file, a folder, a glob in quotes, a case, or cloudwatch:CLUSTER'
-_CLUSTER_HELP = "cloudwatch:CLUSTER, cloudwatch:CLUSTER@REGION, or cloudwatch: and a log group's name or ARN"
-_TIME_HELP = "-24h, 2026-11-24, 2026-11-24T22:30:00Z or now; always UTC"
 # What is said once, in its own place, and not as a parameter too.
 _OWN_PLACES = {"source": "SOURCE", "start": "--start", "end": "--end"}
-# Stands in front of a value that begins with a dash while argparse looks; no argument of a process can hold it.
-_SHIELD = "\0"
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse exits with 2 on a wrong call; here 2 is kept for findings."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        _complain(f"{message}. Help: {self.prog} --help")
-        sys.exit(ERROR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code."""
     parser = build_parser()
     given = parser.parse_args(shield_dashes(sys.argv[1:] if arguments is None else arguments))
-    command: Callable[[argparse.Namespace], int] = given.command
     try:
-        code = command(given)
+        code = _COMMANDS[given.command](given)
         sys.stdout.flush()  # a full device is an error of ours and not one of Python's way out
     except EksAuditError as error:
-        _complain(str(error))
+        complain(str(error))
         return ERROR
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("interrupted")
         return ERROR
     except BrokenPipeError:
         # The reader of the output has gone, as in `eks-audit query ... | head`.
@@ -58,180 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     except OSError as error:
         reason = error.strerror or str(error)
-        _complain(f"{error.filename}: {reason}" if error.filename else f"The output cannot be written: {reason}")
+        complain(f"{error.filename}: {reason}" if error.filename else f"The output cannot be written: {reason}")
         _drop_output()
         return ERROR
     return code
-
-
-def shield_dashes(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with values such as the -24h of `--start -24h` marked: argparse would take them for options."""
-    shielded: list[str] = []
-    for argument in arguments:
-        is_value = shielded[-1:] in (["--start"], ["--end"]) or shielded[-2:-1] in (["-p"], ["--parameter"])
-        is_dashed = argument.startswith("-") and not argument.startswith("--")
-        shielded.append(_SHIELD + argument if is_value and is_dashed else argument)
-    return shielded
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """All commands and their arguments."""
-    parser = _Parser(
-        prog="eks-audit",
-        description="Ask Amazon EKS audit logs who did what, from where, with which credential, and why.",
-        epilog='Start with: eks-audit report sample; eks-audit query sample "fields @timestamp, verb | limit 5"',
-    )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
-
-    report = commands.add_parser("report", help="run notebooks over a source and write HTML reports")
-    report.add_argument("source", metavar="SOURCE", help=_SOURCE_HELP)
-    report.add_argument("notebooks", metavar="NOTEBOOK", nargs="*", help="names or numbers, such as 02; all by default")
-    report.add_argument("--out", metavar="DIR", default="report", help="folder for the reports (default: report)")
-    report.add_argument(
-        "--no-collect",
-        action="store_true",
-        help="let each notebook ask the cluster, instead of collecting its events once; CloudWatch only",
-    )
-    report.add_argument("--workers", metavar="N", type=_from_one, help="notebooks at once (default: one a processor)")
-    _add_question(report, "eks-audit notebooks NAME")
-    _add_max_bytes(report)
-    report.set_defaults(command=_report)
-
-    query = commands.add_parser("query", help="answer one query and print the rows")
-    query.add_argument("source", metavar="SOURCE", help=_SOURCE_HELP)
-    query.add_argument("query", metavar="QUERY", help="a name from `eks-audit queries`, a file, or Insights text")
-    query.add_argument("--format", choices=("table", "csv", "jsonl"), default="table", help="default: table")
-    _add_question(query, "eks-audit queries NAME")
-    query.add_argument(
-        "--table",
-        metavar=("NAME", "FILE"),
-        nargs=2,
-        action="append",
-        default=[],
-        help="a CSV file that lookup and cidrlookup know by this name; may be repeated; files only",
-    )
-    query.add_argument(
-        "--strict", action="store_true", help="refuse what AWS's documentation calls invalid; files only"
-    )
-    query.add_argument(
-        "--field-cap",
-        metavar="N",
-        type=_from_one,
-        help="discover no more fields of an event than this, as CloudWatch stops at 200; files only",
-    )
-    _add_max_bytes(query)
-    query.set_defaults(command=_query)
-
-    estimate = commands.add_parser("estimate", help="what a query would scan on CloudWatch, and what that costs")
-    estimate.add_argument("source", metavar="SOURCE", help=_CLUSTER_HELP)
-    estimate.add_argument("query", metavar="QUERY", help="as for `eks-audit query`")
-    estimate.add_argument(
-        "--price",
-        metavar="DOLLARS",
-        type=_price,
-        help="what your region asks for a gigabyte scanned (default: AWS's us-east-1 list price)",
-    )
-    _add_question(estimate, "eks-audit queries NAME")
-    estimate.set_defaults(command=_estimate)
-
-    queries = commands.add_parser("queries", help="the queries that ship, or the whole of one")
-    queries.add_argument("name", metavar="NAME", nargs="?")
-    queries.set_defaults(command=_queries)
-
-    notebooks = commands.add_parser("notebooks", help="the notebooks that ship, or the whole of one")
-    notebooks.add_argument("name", metavar="NAME", nargs="?")
-    notebooks.set_defaults(command=_notebooks)
-
-    collect = commands.add_parser("collect", help="make one lasting case of a log, to be asked and kept")
-    collect.add_argument(
-        "source", metavar="SOURCE", help="a file, a folder, a glob in quotes, s3://BUCKET/PREFIX, or cloudwatch:CLUSTER"
-    )
-    collect.add_argument("--out", metavar="CASE", required=True, help="folder for the case")
-    _add_window(collect, "not for files; a cluster's last 24 hours by default")
-    collect.add_argument(
-        "--settle",
-        metavar="MINUTES",
-        type=_from_zero,
-        default=0,
-        help="wait so long and ask again for what came late; CloudWatch only",
-    )
-    _add_max_bytes(collect)
-    collect.set_defaults(command=_collect)
-
-    verify = commands.add_parser("verify", help="check that a case is what was collected")
-    verify.add_argument("case", metavar="CASE")
-    verify.set_defaults(command=_verify)
-
-    lab = commands.add_parser("lab", help="open JupyterLab on a working copy of the notebooks")
-    lab.add_argument("source", metavar="SOURCE", nargs="?", help=_SOURCE_HELP)
-    lab.add_argument("--dir", metavar="DIR", default="eks-audit-notebooks", help="where the copy is kept")
-    lab.set_defaults(command=_lab)
-    return parser
-
-
-def _add_question(parser: argparse.ArgumentParser, shown_by: str) -> None:
-    _add_window(parser)
-    _add_parameters(parser, shown_by)
-
-
-def _add_window(parser: argparse.ArgumentParser, remark: str = "") -> None:
-    times = f"{_TIME_HELP}; {remark}" if remark else _TIME_HELP
-    parser.add_argument("--start", metavar="TIME", type=_unshielded, default="", help=times)
-    parser.add_argument("--end", metavar="TIME", type=_unshielded, default="", help="the same")
-
-
-def _add_max_bytes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--max-bytes",
-        metavar="N",
-        type=_from_one,
-        help="refuse to start what would scan more bytes, as the service estimates them first; CloudWatch only",
-    )
-
-
-def _add_parameters(parser: argparse.ArgumentParser, shown_by: str) -> None:
-    parser.add_argument(
-        *("-p", "--parameter"),
-        metavar=("NAME", "VALUE"),
-        nargs=2,
-        type=_unshielded,
-        action="append",
-        default=[],
-        help=f"a parameter, as `{shown_by}` shows them; may be repeated",
-    )
-
-
-def _unshielded(text: str) -> str:
-    return text.removeprefix(_SHIELD)
-
-
-def _price(text: str) -> float:
-    try:
-        price = float(text)
-    except ValueError:
-        price = -1.0
-    if not 0 <= price < float("inf"):
-        raise argparse.ArgumentTypeError(f"takes dollars, such as 0.0063, not {text!r}")
-    return price
-
-
-def _from_zero(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = -1.0
-    if not 0 <= minutes < float("inf"):
-        raise argparse.ArgumentTypeError(f"takes minutes, such as 15, not {text!r}")
-    return minutes
-
-
-def _from_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"takes a whole number from 1 on, not {text!r}")
-    return int(text)
-
-
-# --- commands -------------------------------------------------------------------------------------------------------
 
 
 def _report(given: argparse.Namespace) -> int:
@@ -280,8 +96,8 @@ def _gathered(given: argparse.Namespace, notebooks: int) -> str | Gathered:
         return str(given.source)
     from eks_audit_nb.reporting.collected import collect_for_report
 
-    gathered = collect_for_report(given.source, given.start, given.end, _say, max_bytes=given.max_bytes)
-    _say(gathered.said)
+    gathered = collect_for_report(given.source, given.start, given.end, say, max_bytes=given.max_bytes)
+    say(gathered.said)
     return gathered
 
 
@@ -385,9 +201,9 @@ def _collect_cluster(given: argparse.Namespace) -> int:
     out = _folder("--out", given.out)
     source = CloudWatchSource(given.source.removeprefix(CLOUDWATCH), max_bytes=given.max_bytes)
     try:
-        manifest = collect_cluster(source, out, given.start, given.end, settle_minutes=given.settle, say=_say)
+        manifest = collect_cluster(source, out, given.start, given.end, settle_minutes=given.settle, say=say)
     except KeyboardInterrupt:
-        _complain("interrupted. What was fetched is kept; the same command again goes on from there.")
+        complain("interrupted. What was fetched is kept; the same command again goes on from there.")
         return ERROR
     finally:
         source.close()
@@ -408,7 +224,7 @@ def _verify(given: argparse.Namespace) -> int:
     for change in found.changes:
         print(cleaned(f"Input:       {change}"))
     for problem in found.problems:
-        _complain(problem)
+        complain(problem)
     print("The case is not what was collected." if found.problems else "The case is whole, as it was collected.")
     return ERROR if found.problems else DONE
 
@@ -488,21 +304,24 @@ def _query_text(argument: str) -> str:
         raise SourceError(f"The query file {argument} is no text in UTF-8.") from None
 
 
-def _say(text: str) -> None:
-    print(cleaned(text), file=sys.stderr)
-
-
-def _complain(message: str) -> None:
-    # A message may quote the log. Its lines stay: under a query a mark shows the place.
-    print(f"eks-audit: {cleaned(message, keeps_lines=True)}", file=sys.stderr)
-
-
 def _drop_output() -> None:
     """Send what is still to be written nowhere, where it cannot be written; else Python tries again on its way out."""
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "report": _report,
+    "query": _query,
+    "estimate": _estimate,
+    "queries": _queries,
+    "notebooks": _notebooks,
+    "collect": _collect,
+    "verify": _verify,
+    "lab": _lab,
+}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 
@@ -20,3 +21,14 @@ def replace_controls(text: str, replacement: Callable[[str], str]) -> str:
     return _SUSPECT.sub(
         lambda found: replacement(found[0]) if unicodedata.category(found[0])[0] == "C" else found[0], text
     )
+
+
+def say(text: str) -> None:
+    """Print to standard error what is no data."""
+    print(cleaned(text), file=sys.stderr)
+
+
+def complain(message: str) -> None:
+    """Print an error of the command, to standard error."""
+    # A message may quote the log. Its lines stay: under a query a mark shows the place.
+    print(f"eks-audit: {cleaned(message, keeps_lines=True)}", file=sys.stderr)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from eks_audit_nb import cli, connect
+from eks_audit_nb.arguments import build_parser
 from eks_audit_nb.cli import main
 from eks_audit_nb.cluster import recording_of
 from eks_audit_nb.errors import CloudWatchError, SourceError
@@ -164,7 +165,7 @@ def test_what_a_report_may_scan(
 @pytest.mark.parametrize("source", ["sample", "cloudwatch:prod"])
 def test_what_cannot_be_bounded(account: Account, source: str) -> None:
     """Where nothing is collected --max-bytes is an error: it would hold nobody."""
-    given = cli.build_parser().parse_args(["report", source, "02", "--no-collect", "--max-bytes", "9"])
+    given = build_parser().parse_args(["report", source, "02", "--no-collect", "--max-bytes", "9"])
     with pytest.raises(SourceError, match="--max-bytes is for a cluster whose events are collected"):
         cli._gathered(given, 1)
     assert account.log.calls == []
@@ -221,5 +222,5 @@ def test_several_log_groups(account: Account) -> None:
 )
 def test_who_asks_by_itself(account: Account, arguments: list[str], notebooks: int) -> None:
     """Nothing is collected for one notebook, for files, and where that is not wanted."""
-    assert cli._gathered(cli.build_parser().parse_args(["report", *arguments]), notebooks) == arguments[0]
+    assert cli._gathered(build_parser().parse_args(["report", *arguments]), notebooks) == arguments[0]
     assert account.log.calls == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eks_audit_nb.cli import build_parser, shield_dashes
+from eks_audit_nb.arguments import build_parser, shield_dashes
 from eks_audit_nb.queries import list_queries, prepare
 from eks_audit_nb.reporting.notebooks import find_notebooks, list_notebooks
 
