@@ -18,6 +18,7 @@ from eks_audit_nb.terminal import cleaned, complain, say
 
 if TYPE_CHECKING:
     from eks_audit_nb.reporting.collected import Gathered
+    from eks_audit_nb.reporting.notebooks import Notebook
 
 DONE, INCOMPLETE = 0, 3
 
@@ -60,7 +61,7 @@ def _report(given: argparse.Namespace) -> int:
     notebooks = find_notebooks(given.notebooks)
     _try_source(given.source, given.start, given.end)
     report = run_report(
-        _gathered(given, len(notebooks)),
+        _gathered(given, notebooks),
         notebooks,
         out,
         start=given.start,
@@ -84,7 +85,7 @@ def _report(given: argparse.Namespace) -> int:
     return report.exit_code
 
 
-def _gathered(given: argparse.Namespace, notebooks: int) -> str | Gathered:
+def _gathered(given: argparse.Namespace, notebooks: Sequence[Notebook]) -> str | Gathered:
     """What is collected once for several notebooks; the source itself where each one asks it."""
     from eks_audit_nb.sources.base import CLOUDWATCH
 
@@ -92,11 +93,15 @@ def _gathered(given: argparse.Namespace, notebooks: int) -> str | Gathered:
     if given.max_bytes and not is_collected:
         raise SourceError("--max-bytes is for a cluster whose events are collected, and so not with --no-collect.")
     # One notebook asks for less than all events, but only a case has a price that is known before.
-    if not is_collected or (notebooks < 2 and not given.max_bytes):
+    if not is_collected or (len(notebooks) < 2 and not given.max_bytes):
         return str(given.source)
     from eks_audit_nb.reporting.collected import collect_for_report
+    from eks_audit_nb.reporting.notebooks import SETUP
 
-    gathered = collect_for_report(given.source, given.start, given.end, say, max_bytes=given.max_bytes)
+    has_setup = any(each.name == SETUP for each in notebooks)
+    gathered = collect_for_report(
+        given.source, given.start, given.end, say, has_setup=has_setup, max_bytes=given.max_bytes
+    )
     say(gathered.said)
     return gathered
 

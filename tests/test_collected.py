@@ -18,6 +18,7 @@ from eks_audit_nb.cli import main
 from eks_audit_nb.cluster import recording_of
 from eks_audit_nb.errors import CloudWatchError, SourceError
 from eks_audit_nb.reporting.collected import collect_for_report
+from eks_audit_nb.reporting.notebooks import find_notebooks
 from eks_audit_nb.sources.cloudtrail import trail_of
 from eks_audit_nb.sources.cloudwatch import CloudWatchSource
 from eks_audit_nb.sources.clusters import cluster_behind
@@ -122,6 +123,13 @@ def test_nothing_to_collect(account: Account) -> None:
     assert "Nothing was collected" in collect_for_report("cloudwatch:prod", "", "", silent).said
 
 
+def test_a_cluster_without_a_log_group(account: Account, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without the setup notebook, which says what is wrong, a misspelt cluster is one error and no notebook runs."""
+    assert main(["report", "cloudwatch:prd", "02", "04", "--out", str(tmp_path / "out")]) == 1
+    assert "does not exist" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_failure_on_the_way(account: Account) -> None:
     """A service that fails once rows are there is an error: to ask each notebook then would be paid for again."""
     account.log.behaviour = Behaviour(faults={Fault.CANCEL: Occasions(every=3)})
@@ -167,7 +175,7 @@ def test_what_cannot_be_bounded(account: Account, source: str) -> None:
     """Where nothing is collected --max-bytes is an error: it would hold nobody."""
     given = build_parser().parse_args(["report", source, "02", "--no-collect", "--max-bytes", "9"])
     with pytest.raises(SourceError, match="--max-bytes is for a cluster whose events are collected"):
-        cli._gathered(given, 1)
+        cli._gathered(given, find_notebooks(["02"]))
     assert account.log.calls == []
 
 
@@ -218,9 +226,10 @@ def test_several_log_groups(account: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "notebooks"), [(["cloudwatch:prod", "--no-collect"], 2), (["cloudwatch:prod"], 1), (["sample"], 2)]
+    "arguments", [["cloudwatch:prod", "02", "04", "--no-collect"], ["cloudwatch:prod", "02"], ["sample", "02", "04"]]
 )
-def test_who_asks_by_itself(account: Account, arguments: list[str], notebooks: int) -> None:
+def test_who_asks_by_itself(account: Account, arguments: list[str]) -> None:
     """Nothing is collected for one notebook, for files, and where that is not wanted."""
-    assert cli._gathered(build_parser().parse_args(["report", *arguments]), notebooks) == arguments[0]
+    given = build_parser().parse_args(["report", *arguments])
+    assert cli._gathered(given, find_notebooks(given.notebooks)) == arguments[0]
     assert account.log.calls == []

@@ -14,6 +14,7 @@ from papermill import inspect_notebook
 
 from eks_audit_nb.errors import NotebookError, ParameterError
 from eks_audit_nb.reporting.notebooks import (
+    SETUP,
     Notebook,
     find_notebooks,
     list_notebooks,
@@ -205,3 +206,8 @@ def test_wrong_type(typed: Notebook, name: str, text: str, wanted: str) -> None:
     """A text that is no value of the declared type is refused before anything runs."""
     with pytest.raises(ParameterError, match=f"{name} of t takes {wanted}, not '{text}'"):
         typed_parameters(typed, {name: text})
+
+
+def test_the_setup_notebook_ships() -> None:
+    """The notebook that describes a cluster is one of those that ship."""
+    assert find_notebooks([SETUP])[0].name == SETUP

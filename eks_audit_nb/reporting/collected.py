@@ -46,7 +46,13 @@ class Gathered:
 
 
 def collect_for_report(
-    source: str, start: str, end: str, say: Callable[[str], object], *, max_bytes: int | None = None
+    source: str,
+    start: str,
+    end: str,
+    say: Callable[[str], object],
+    *,
+    has_setup: bool = True,
+    max_bytes: int | None = None,
 ) -> Gathered:
     """Collect what a report is about.
 
@@ -55,10 +61,12 @@ def collect_for_report(
         start: As for `Source.run`.
         end: As for `Source.run`.
         say: Is told what is done and what it will cost.
+        has_setup: Whether a notebook among them says what is wrong with a cluster that has no log.
         max_bytes: Refuse to start what would scan more; whatever keeps it from being collected is an error then.
 
     Raises:
-        CloudWatchError: The service failed on the way; the same report goes on from there.
+        CloudWatchError: The service failed on the way, and the same report goes on from there; or there is nothing to
+            ask, and no notebook that tells why.
         SourceError: The case cannot be written.
     """
     cluster = CloudWatchSource(source.removeprefix(CLOUDWATCH), max_bytes=max_bytes)
@@ -81,7 +89,7 @@ def collect_for_report(
         except CloudWatchError as error:
             if begun_before != [0] and not isinstance(error, NoEventsError):
                 raise CloudWatchError(f"{error} {_again(window)}") from None
-            if max_bytes is not None:
+            if max_bytes is not None or not (has_setup or isinstance(error, NoEventsError)):
                 raise
             # No log group yet, or nothing in it: that is for the notebooks to tell, each in its own words.
             return Gathered(source, f"Nothing was collected, and each notebook asked the cluster: {error}")

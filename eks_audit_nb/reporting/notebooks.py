@@ -10,6 +10,9 @@ from pathlib import Path
 
 from eks_audit_nb.errors import NotebookError, ParameterError
 
+# The notebook that describes a cluster itself, also one without a log.
+SETUP = "00_setup"
+
 
 @dataclass(frozen=True)
 class Parameter:
