@@ -26,7 +26,7 @@ report: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-# 10,000 queries against the oracle and 1,000,000 texts for the parser: half an hour on two cores.
+# 10,000 queries against the oracle, 1,000,000 texts for the parser, 10,000 misbehaving services: more than an hour on two cores.
 test-deep: $(VENV)/.installed-peers
 	$(BIN)/python -m pytest -m deep -n 2
 

@@ -642,7 +642,7 @@ def test_the_command(service: FakeCloudWatch, tmp_path: Path, capsys: pytest.Cap
     printed = capsys.readouterr()
     assert printed.out == f"{out}\n"
     assert "this scans about" in printed.err
-    assert "Counted:     10 of 10 bins of 0.2 s have as many events here as there" in printed.err
+    assert "Counted:     10 of 10 bins of 0.2 s have as many events as CloudWatch counts" in printed.err
     assert "Cost:" in printed.err
     assert main(arguments) == 0
     assert f"{out} is whole" in capsys.readouterr().err
