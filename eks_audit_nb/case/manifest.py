@@ -142,7 +142,8 @@ class Collected:
 
     def described(self) -> dict[str, str]:
         """The lines of a summary."""
-        counted = f"{self.agreed:,} of {self.bins:,} bins of {self.bin_ms / 1000:g} s have as many events as CloudWatch counts"
+        of = f"{self.agreed:,} of {self.bins:,} bins of {self.bin_ms / 1000:g} s"
+        counted = f"{of} have as many events as CloudWatch counts"
         lines = {
             "Asked for": str(self.window),
             "Log groups": ", ".join(self.log_groups),
