@@ -22,6 +22,12 @@ settings.load_profile("seeded")
 DATA = Path(__file__).parent / "data"
 
 
+def of_all_processes(factory: pytest.TempPathFactory) -> Path:
+    """The temporary folder that all processes of a run share."""
+    folder = factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interrupts() -> None:
     """Ctrl-C is heard, even where a shell started the tests in the background and so told them to ignore it."""
@@ -30,8 +36,9 @@ def interrupts() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def case_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the cases of these tests are kept, in every process that they start."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Where the cases of these tests are kept, in every process that runs them or that they start."""
+    folder = of_all_processes(tmp_path_factory) / "cache"
+    folder.mkdir(exist_ok=True)
     os.environ["EKS_AUDIT_CACHE"] = str(folder)
     return folder
 
@@ -111,9 +118,7 @@ def sample_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from eks_audit_nb.reporting.notebooks import list_notebooks
     from eks_audit_nb.reporting.run import run_report
 
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
+    shared = of_all_processes(tmp_path_factory)
     folder = shared / "report"
     with FileLock(shared / "report.lock"):
         if not (folder / "index.html").is_file():  # which is written when all others are

@@ -19,7 +19,7 @@ from agreement import assert_agree, stored
 from oracle import RawEvent
 
 QUERIES = 3  # asked of one log
-QUICK, PARTS, DEEP = 100, 10, 334  # logs; those of a deep run in so many parts
+QUICK, PARTS, DEEP = 60, 10, 334  # logs; those of a deep run in so many parts
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
