@@ -271,6 +271,28 @@ def test_an_answer_that_is_lost(play: Play, cluster: FakeKubernetes, monkeypatch
     assert cluster.namespaces == {}
 
 
+def test_what_may_have_been_left_is_named(play: Play, cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither the answer nor the removal came through, the namespace is named with the line that removes it."""
+    from kubernetes import client
+
+    create = client.CoreV1Api.create_namespace
+
+    def lose(*given: Any, **settings: Any) -> None:
+        create(*given, **settings)
+        raise OSError("Connection reset by peer")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("Connection refused")
+
+    monkeypatch.setattr(client.CoreV1Api, "create_namespace", lose)
+    monkeypatch.setattr(client.CoreV1Api, "delete_namespace", fail)
+    said: list[str] = []
+    with pytest.raises(ClusterError, match="The API server cannot be reached"):
+        play(progress=said.append)
+    (namespace,) = cluster.namespaces
+    assert said[-1] == (f"The namespace {namespace} may be there. Remove it with: kubectl delete namespace {namespace}")
+
+
 def test_interrupted_while_it_is_removed(play: Play, cluster: FakeKubernetes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the Secret is being removed still removes the namespace with all that is in it."""
     from kubernetes import client

@@ -240,6 +240,10 @@ def _check_endpoint(host: str, server: ApiServer) -> None:
         )
 
 
+class _RefusedError(ClusterError):
+    """The API server answered that it does not do it."""
+
+
 def _play(
     api_client: Any, variables: RegistryVariables, removal: float, progress: Callable[[str], object]
 ) -> tuple[str, bool]:
@@ -252,9 +256,14 @@ def _play(
     body = {"metadata": {"name": namespace, "labels": LABELS}}
     try:
         _asked(lambda: core.create_namespace(body, **_TIMEOUT), "create namespaces")
-    except BaseException:  # it may have been made all the same
-        with suppress(Exception):
+    except _RefusedError:
+        raise
+    except BaseException:  # without an answer it may have been made all the same
+        try:
             core.delete_namespace(namespace, **_TIMEOUT)
+        except Exception as failure:  # noqa: BLE001  # the first error is the one that is raised
+            if getattr(failure, "status", None) != 404:
+                progress(f"The namespace {namespace} may be there. {_by_hand(namespace)}")
         raise
     try:
         progress(f"The namespace {namespace} is made.")
@@ -281,12 +290,15 @@ def _secret(variables: RegistryVariables) -> dict[str, Any]:
     }
 
 
+def _by_hand(namespace: str) -> str:
+    return f"Remove it with: kubectl delete namespace {namespace}"
+
+
 def _remove(core: Any, namespace: str, removal: float) -> bool:
     """Remove the Secret, then the namespace with all that is in it; gives whether the namespace is gone."""
     from kubernetes.client.exceptions import ApiException
 
-    by_hand = f"Remove it with: kubectl delete namespace {namespace}"
-    still = f"THE NAMESPACE {namespace} IS STILL THERE, perhaps with the Secret in it. {by_hand} "
+    still = f"THE NAMESPACE {namespace} IS STILL THERE, perhaps with the Secret in it. {_by_hand(namespace)} "
     try:
         # If this is refused or interrupted, the Secret goes with its namespace.
         with suppress(ClusterError):
@@ -326,8 +338,9 @@ def _asked(call: Callable[[], Any], permission: str, warning: str = "", *, is_qu
             what = "The API server cannot be reached"
         text = _words(failure) if is_quoted else "(the words are left out: they may quote the Secret)"
     advice = f" The caller has to be allowed to {permission}." if status in (401, 403) else ""
+    is_refused = isinstance(status, int) and 400 <= status < 500
     # Raised behind the handler: else the client's error, which may hold what was sent, would come along as its context.
-    raise ClusterError(f"{warning}{what}: {text}{advice}")
+    raise (_RefusedError if is_refused else ClusterError)(f"{warning}{what}: {text}{advice}")
 
 
 def _words(failure: Exception) -> str:
